@@ -1,0 +1,128 @@
+"""The SQL that the SDK wraps around an application's statements, and one message that carries it all.
+
+A transaction travels as ONE simple-protocol message, `BEGIN; statement; gate check; COMMIT`: one round trip, and the
+server skips the rest, COMMIT included, at the first error. The gate check comes after the statements and before COMMIT:
+checking first is unsound, for the bucket may leave between the check and the statement.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import sql
+
+from caisson.connections import ShardConnection
+from caisson.errors import ConfigurationError
+from caisson.shard_map import Placement
+
+Rows = list[tuple[Any, ...]]
+
+COMMIT = "COMMIT"
+WAIT_FOR_STANDBY = "SELECT pg_logical_emit_message(true, 'caisson', '')"
+"""Gives a transaction something to replicate, so that its COMMIT waits until all that went before is replicated too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a statement did. `is_replayed`: its idempotency key had been used, and nothing was done this time."""
+
+    rowcount: int
+    rows: Rows
+    is_replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One statement's answer within a message."""
+
+    status: str
+    rowcount: int
+    rows: Rows
+
+
+def send(connection: ShardConnection, *statements: str) -> list[Answer]:
+    """Send statements as one message and return the answers of all; the first error is raised and ends them."""
+    cursor = connection.cursor()
+    cursor.execute("\n;".join(statements).encode())
+    answers = []
+    while True:
+        rows = cursor.fetchall() if cursor.description else []
+        answers.append(Answer(cursor.statusmessage or "", cursor.rowcount, rows))
+        if not cursor.nextset():
+            return answers
+
+
+def bind(connection: ShardConnection, statement: str, params: Any = None) -> str:
+    """The statement with its parameters as literals, quoted by psycopg (a message of several takes no parameters)."""
+    if "synchronous_commit" in statement.lower():
+        raise ConfigurationError("synchronous_commit is not for applications: acknowledged writes would be lost")
+    return statement if params is None else cursor_of(connection).mogrify(statement, params)
+
+
+def cursor_of(connection: ShardConnection) -> Any:
+    """The connection's cursor, which binds on the client's side (its `mogrify` is not in Cursor's type)."""
+    return connection.cursor()
+
+
+def gate_check(placements: Sequence[Placement]) -> str:
+    """A statement that fails with CS001 unless every bucket's gate still shows the epoch that the client knows."""
+    gates = " AND ".join(f"(SELECT last_value FROM {_gate(each)}) = {each.epoch}" for each in placements)
+    return f"SELECT CASE WHEN {gates} THEN 1 ELSE caisson.raise_moved() END"
+
+
+def claim_check(placement: Placement) -> str:
+    """A statement that fails with CS001 unless this server has seen its shard take the bucket at that epoch.
+
+    For standbys: a gate is not transactional, so a standby can show the new epoch before it shows the leaf attached.
+    """
+    group, owner = literal(placement.group), literal(placement.shard)
+    return (
+        f"SELECT CASE WHEN EXISTS (SELECT FROM caisson.shard_map WHERE table_group = {group} AND bucket = "
+        f"{placement.bucket} AND owner = {owner} AND epoch = {placement.epoch}) THEN 1 ELSE caisson.raise_moved() END"
+    )
+
+
+def find_result(placement: Placement, key: str) -> str:
+    """The stored result of an idempotency key, if its transaction has been committed."""
+    return (
+        f"SELECT result FROM caisson.{_idempotency(placement.group)} "
+        f"WHERE bucket = {placement.bucket} AND key = {literal(key)}"
+    )
+
+
+def find_results(placements: Sequence[Placement], key: str) -> str:
+    """The buckets, of several in one group, in which an idempotency key has a result."""
+    buckets = ", ".join(str(each.bucket) for each in placements)
+    table = f"caisson.{_idempotency(placements[0].group)}"
+    return f"SELECT bucket FROM {table} WHERE bucket IN ({buckets}) AND key = {literal(key)}"
+
+
+def store_result(placement: Placement, key: str, result: str) -> str:
+    """Store a result (JSON text) under an idempotency key; a twin that committed first raises a unique violation."""
+    return store_results([placement], key, result)
+
+
+def store_results(placements: Sequence[Placement], key: str, result: str) -> str:
+    """Store the same result in several buckets of one group."""
+    values = ", ".join(f"({each.bucket}, {literal(key)}, {literal(result)}::jsonb)" for each in placements)
+    table = f"caisson.{_idempotency(placements[0].group)}"
+    return f"INSERT INTO {table} (bucket, key, result) VALUES {values}"
+
+
+def literal(text: str) -> str:
+    """A string literal, quoted by libpq's rules."""
+    return sql.Literal(text).as_string(None)
+
+
+def identifier(name: str) -> str:
+    """An identifier, quoted."""
+    return sql.Identifier(name).as_string(None)
+
+
+def _gate(placement: Placement) -> str:
+    name = f"gate_{placement.group}_{placement.bucket}"
+    return f"caisson.{identifier(name)}"
+
+
+def _idempotency(group: str) -> str:
+    return identifier(f"idempotency_{group}")
