@@ -1,0 +1,58 @@
+"""A custom resource as the operator reads it, checked once more on our side: the schema may be older than this code."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from pydantic import ConfigDict, Field, ValidationError
+
+from .base import Wire
+from .sharded_database_spec import ShardedDatabaseSpec
+
+
+class InvalidResource(ValueError):
+    """The resource does not say what its kind allows; the text names each field and what is wrong with it."""
+
+
+class Metadata(Wire):
+    """The part of an object's metadata that a room may look at."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    name: str
+    namespace: str
+    uid: str
+    generation: int = 0
+    deletion_timestamp: datetime | None = None
+    annotations: dict[str, str] = Field(default_factory=dict)
+
+
+class ShardedDatabase(Wire):
+    """One ShardedDatabase: what it is called and what its user asks for. Its status is written, never read."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    metadata: Metadata
+    spec: ShardedDatabaseSpec
+
+    @property
+    def name(self) -> str:
+        return self.metadata.name
+
+    @property
+    def namespace(self) -> str:
+        return self.metadata.namespace
+
+
+def load_sharded_database(manifest: Mapping[str, Any]) -> ShardedDatabase:
+    """Raises InvalidResource. By way of JSON, where strict models take a text for an enum and a list for a tuple."""
+    try:
+        return ShardedDatabase.model_validate_json(json.dumps(manifest))
+    except ValidationError as error:
+        raise InvalidResource("; ".join(_explain(finding) for finding in error.errors(include_url=False))) from error
+
+
+def _explain(finding: Mapping[str, Any]) -> str:
+    path = ".".join(str(part) for part in finding["loc"])
+    return f"{path}: {finding['msg']}"

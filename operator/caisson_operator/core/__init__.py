@@ -1,0 +1,1 @@
+"""Decision vocabulary that every room shares. Pure: no clock, no randomness, no client."""

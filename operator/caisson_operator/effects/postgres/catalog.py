@@ -1,0 +1,108 @@
+"""Read one shard's catalogs and records into a row of plain values. Reads only; writes nothing, decides nothing."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from caisson_operator.core.layout import Leaf, TableGroup
+
+from .fence import TIMELINE
+from .sessions import FENCE, Connection, fetch_all, fetch_value
+
+READ_SECONDS = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """Everything that `observe` wants to know of one shard, in the server's own words."""
+
+    timeline: int
+    standbys: int
+    schema_version: int
+    tables: Mapping[str, Mapping[str, Any]]
+    leaves: Mapping[str, tuple[bool, bool, bool]]  # "schema.name" -> (attached, detach pending, tombstoned)
+    own: Mapping[str, Sequence[tuple[Any, ...]]]  # the rows of `OWN`, by name
+
+
+async def read_catalog(connection: Connection, groups: Sequence[TableGroup], tables: Sequence[str]) -> Catalog:
+    """All of it within READ_SECONDS, or TimeoutError: a hung server is a finding, not a place to wait."""
+    async with asyncio.timeout(READ_SECONDS):
+        installed = bool(await fetch_value(connection, "SELECT to_regclass('caisson.version') IS NOT NULL"))
+        version = await fetch_value(connection, "SELECT max(version) FROM caisson.version") if installed else 0
+        leaves = [leaf for group in groups for leaf in group.leaves_of(range(group.buckets))]
+        return Catalog(
+            timeline=await fetch_value(connection, TIMELINE),
+            standbys=await fetch_value(connection, STANDBYS),
+            schema_version=version or 0,
+            tables={
+                row[0]: dict(zip(TABLE_COLUMNS, row, strict=True))
+                for row in await fetch_all(connection, TABLES, (list(tables),))
+            },
+            leaves=await _read_leaves(connection, leaves),
+            own={name: await fetch_all(connection, text) for name, text in OWN.items()} if version else {},
+        )
+
+
+async def _read_leaves(connection: Connection, leaves: Sequence[Leaf]) -> dict[str, tuple[bool, bool, bool]]:
+    names = [leaf.name for leaf in leaves]
+    return {f"{row[0]}.{row[1]}": (row[2], row[3], row[4]) for row in await fetch_all(connection, LEAVES, (names,))}
+
+
+STANDBYS = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming' AND sync_state IN ('sync', 'quorum')"
+
+TABLE_COLUMNS = ("name", "kind", "strategy", "partition_key", "key_types", "primary_key", "foreign_keys_to")
+
+TABLES = """
+SELECT relname, relkind::text, coalesce(partstrat::text, ''),
+    ARRAY(SELECT attname::text FROM unnest(partattrs::int2[]) WITH ORDINALITY AS key (number, place)
+          JOIN pg_attribute ON attnum = number AND attrelid = pg_class.oid ORDER BY place),
+    ARRAY(SELECT format_type(atttypid, NULL) FROM unnest(partattrs::int2[]) WITH ORDINALITY AS key (number, place)
+          JOIN pg_attribute ON attnum = number AND attrelid = pg_class.oid ORDER BY place),
+    ARRAY(SELECT attname::text FROM pg_index, unnest(indkey::int2[]) AS key (number)
+          JOIN pg_attribute ON attnum = number
+          WHERE indrelid = pg_class.oid AND indisprimary AND attrelid = indrelid),
+    ARRAY(SELECT DISTINCT target.relname::text FROM pg_constraint JOIN pg_class AS target ON target.oid = confrelid
+          WHERE conrelid = pg_class.oid AND contype = 'f')
+FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+LEFT JOIN pg_partitioned_table ON partrelid = pg_class.oid
+WHERE nspname = 'public' AND relkind IN ('r', 'p', 'v', 'm', 'f') AND relname = ANY(%s)
+"""
+
+LEAVES = """
+SELECT nspname, relname, inhrelid IS NOT NULL, coalesce(inhdetachpending, false), coalesce(tgenabled <> 'D', false)
+FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+LEFT JOIN pg_inherits ON inhrelid = pg_class.oid
+LEFT JOIN pg_trigger ON tgrelid = pg_class.oid AND tgname = 'caisson_moved'
+WHERE nspname IN ('public', 'caisson') AND relkind = 'r' AND relname = ANY(%s)
+"""
+
+# What stands in or because of the schema `caisson`.
+OWN: dict[str, str] = {
+    "migrations": "SELECT id, checksum FROM caisson.migrations ORDER BY position",
+    "registered": "SELECT name FROM caisson.tables",
+    "shards": "SELECT shard FROM caisson.shards",
+    "map": "SELECT table_group, bucket, owner, epoch FROM caisson.shard_map",
+    "expansion": """SELECT id, format, state, plan, pauses, created_at, finished_at
+        FROM caisson.expansion ORDER BY id DESC LIMIT 1""",
+    "groups": """SELECT expansion, number, source_timeline, target_timeline, copy_started_at, copied_at, indexed_at IS NOT NULL, row_count,
+        verified_at IS NOT NULL, mismatches, switched_at, pause_milliseconds FROM caisson.switch_group
+        WHERE expansion = (SELECT max(expansion) FROM caisson.switch_group)""",
+    "publications": "SELECT pubname FROM pg_publication WHERE pubname LIKE 'caisson\\_%'",
+    "slots": """SELECT slot_name, coalesce(pg_wal_lsn_diff(pg_current_wal_flush_lsn(), confirmed_flush_lsn), 0)::bigint
+        FROM pg_replication_slots WHERE slot_type = 'logical' AND database = current_database()""",
+    "lost_slots": "SELECT slot_name FROM pg_replication_slots WHERE database = current_database() AND wal_status = 'lost'",
+    "subscriptions": """SELECT subname, subenabled, count(srrelid), count(srrelid) FILTER (WHERE srsubstate = 'r'),
+            EXISTS (SELECT FROM pg_stat_subscription AS s WHERE s.subid = oid AND s.pid IS NOT NULL AND s.relid IS NULL)
+        FROM pg_subscription LEFT JOIN pg_subscription_rel ON srsubid = oid
+        WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+        GROUP BY oid, subname, subenabled""",
+    "sentinels": """SELECT relname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+        WHERE nspname = 'caisson' AND relkind = 'r' AND relname LIKE 'sentinel\\_%'""",
+    "arrived": """SELECT relname, greatest(n_tup_ins, 0) + coalesce((SELECT sum(tuples_processed)
+            FROM pg_stat_progress_copy AS p WHERE p.relid = s.relid AND p.command = 'COPY FROM'), 0)::bigint
+        FROM pg_stat_user_tables AS s JOIN pg_subscription_rel ON srrelid = relid WHERE relname NOT LIKE 'sentinel\\_%'""",
+    "open_fences": f"""SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND application_name LIKE '{FENCE}/%'""",
+    "prepared": "SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()",
+}

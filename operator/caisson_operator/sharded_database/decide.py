@@ -1,0 +1,81 @@
+"""What to do next about one ShardedDatabase: the room's decisions in their order. Pure."""
+
+from caisson_operator.api.sharded_database_spec import Durability
+from caisson_operator.core.decisions import Decision, Plan, Refuse, Settled, Wait, decide_first
+
+from . import steps
+from .configuring import decide_settings, wait_for_standbys
+from .expansion import decide_expansion, decide_roll_forward, plan_expansion
+from .observed import Expansion, Observed, owners
+from .provisioning import decide_provisioning
+from .schema import decide_schema
+from .wanted import Wanted
+
+
+def decide(wanted: Wanted, observed: Observed) -> Decision:
+    """A running expansion comes before what waits for every shard, and its fences before everything: they must not stay half done."""
+    running = find_running(observed)
+    return decide_first(
+        lambda: decide_roll_forward(running, observed.shards) if running else Settled(),
+        lambda: _refuse_expansion(wanted, observed),
+        lambda: decide_provisioning(wanted, observed),
+        lambda: _go_on_expanding(wanted, observed, running) if running else Settled(),
+        lambda: decide_settings(wanted, observed, is_expanding=False),
+        lambda: _wait_for_shards(wanted, observed),
+        lambda: decide_schema(wanted, observed.shards),
+        lambda: _start_expansion(wanted, observed),
+        lambda: wait_for_standbys(wanted, observed),
+    )
+
+
+def find_running(observed: Observed) -> Expansion | None:
+    """The expansion that is recorded and not finished, as the first shard has it."""
+    found = find_latest(observed)
+    return found if found and not found.is_finished else None
+
+
+def find_latest(observed: Observed) -> Expansion | None:
+    recorded = [shard.expansion for shard in observed.shards.values() if shard.expansion]
+    return max(recorded, key=lambda expansion: expansion.number, default=None)
+
+
+def _refuse_expansion(wanted: Wanted, observed: Observed) -> Decision:
+    """Before a new shard is made: a fence whose commit is lost in a failover would make two owners.
+
+    Where nobody owns a bucket yet the database itself is being made, maybe after a crash in the middle, and nothing moves.
+    """
+    is_growing = 0 < len(observed.objects.shards) < len(wanted.shards) and bool(owners(observed.shards))
+    if is_growing and wanted.members > 1 and wanted.durability is Durability.ASYNCHRONOUS:
+        return Refuse(
+            "DurabilityAsynchronous",
+            "a database with several members a shard must be synchronous before it can expand: "
+            "set spec.durability to synchronous first",
+        )
+    return Settled()
+
+
+def _go_on_expanding(wanted: Wanted, observed: Observed, running: Expansion) -> Decision:
+    """Settings are sent where the expansion waits: maybe for the very standby that they make synchronous."""
+    decision = decide_expansion(running, observed.shards, wanted.pace, observed.now)
+    settings = decide_settings(wanted, observed, is_expanding=True) if isinstance(decision, Wait) else Settled()
+    return settings if isinstance(settings, Plan) else decision
+
+
+def _wait_for_shards(wanted: Wanted, observed: Observed) -> Decision:
+    missing = [shard for shard in wanted.shards if shard not in observed.shards]
+    if not missing:
+        return Settled()
+    told = "; ".join(f"{shard}: {observed.unreachable.get(shard, 'not there yet')}" for shard in missing)
+    return Wait("ShardsNotReady", f"waiting for a primary of {', '.join(missing)} ({told})"[:1800], 2)
+
+
+def _start_expansion(wanted: Wanted, observed: Observed) -> Decision:
+    last = find_latest(observed)
+    number = last.number + 1 if last else 1
+    groups = plan_expansion(wanted.groups, observed.shards, wanted.shards, number, wanted.pace)
+    if not groups:
+        return Settled()
+    begin = len(set(owners(observed.shards).values()))
+    start = steps.StartExpansion(wanted.shards[0], number, begin, len(wanted.shards), groups)
+    moving = sum(len(group.buckets) for group in groups)
+    return Plan((start,), "Planning", f"moving {moving} buckets in {len(groups)} switch groups")

@@ -1,0 +1,330 @@
+"""The online expansion: what each switch group has reached, and what comes next. Pure.
+
+Nothing is remembered between two looks: a group's stage is read from the catalogs of its two shards, from the record on its target, and
+from the two shards' maps. So a crash after any step, of anything, is followed by a fresh plan from what is there.
+
+What must hold:
+- a bucket has one owner: the source's map says "target" only once the fence is committed, and the target claims only after
+  the source's gates are raised;
+- a copy counts only while both primaries are on the timelines on which it began: logical slots do not survive a failover, and an apply
+  worker confirms what only its own primary has flushed. After the fence is committed that no longer matters: everything is durable on the target;
+- what is made is recorded before it is made, and everything made is gone at the end.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
+
+from caisson_operator.core.decisions import Decision, Plan, Settled, Step, Wait, decide_first
+from caisson_operator.core.layout import Bucket, SwitchGroup, TableGroup
+
+from . import steps
+from .observed import Attachment, Expansion, GroupRecord, Shard, owners
+from .placement import Move, form_switch_groups, plan_moves
+
+MAX_LAG_BYTES = 1_000_000  # a fence drains what is left: about ten milliseconds of WAL
+LOOK_AGAIN_SECONDS = 1.0
+
+
+class Stage(IntEnum):
+    """In the order in which a group passes through them; STALE goes back to ABSENT."""
+
+    STALE = 0
+    ABSENT = 1
+    PREPARING = 2
+    COPYING = 3
+    INDEXING = 4
+    SYNCED = 5
+    VERIFIED = 6
+    FENCED = 7
+    OPEN = 8
+    MOVED = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What the resource says about how an expansion may go."""
+
+    switch_groups: int
+    pause_between_groups_seconds: float
+    is_paused: bool
+    needs_standby: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GroupView:
+    """One switch group beside its two shards."""
+
+    group: SwitchGroup
+    source: Shard
+    target: Shard
+
+    @property
+    def record(self) -> GroupRecord | None:
+        return self.target.records.get((self.group.expansion, self.group.number))
+
+    @property
+    def lag_bytes(self) -> int:
+        return self.source.slots.get(self.group.link, 0)
+
+    @property
+    def is_fenced(self) -> bool:
+        claims = (self.source.shard_map.get(bucket) for bucket in self._buckets())
+        return all(claim is not None and claim.owner == self.target.name for claim in claims)
+
+    @property
+    def is_open(self) -> bool:
+        claims = self.target.claims()
+        return self.is_fenced and all(bucket in claims for bucket in self._buckets())
+
+    @property
+    def has_changed_timeline(self) -> bool:
+        record = self.record
+        return record is not None and (record.source_timeline, record.target_timeline) != (
+            self.source.timeline,
+            self.target.timeline,
+        )
+
+    @property
+    def has_lost_slot(self) -> bool:
+        """The copy cannot go on where it stood: its slot is gone, or the WAL that it needs is."""
+        link = self.group.link
+        is_gone = link in self.target.subscriptions and link not in self.source.slots
+        return is_gone or link in self.source.lost_slots
+
+    @property
+    def has_leftovers(self) -> bool:
+        return any(needed for needed, _ in self.cleaning())
+
+    def cleaning(self) -> tuple[tuple[bool, Step], ...]:
+        """After the switch: what is still there, and the step that removes it, in the only safe order."""
+        old = [self.source.leaf(leaf).attachment for leaf in self.group.leaves]
+        return (
+            (any(a in (Attachment.ATTACHED, Attachment.DETACHING) for a in old), steps.DetachSource(self.group)),
+            *self._cutting(),
+            (any(a is not Attachment.ABSENT for a in old), steps.DropSourceLeaves(self.group)),
+            (self._has_sentinel, steps.DropSentinels(self.group)),
+        )
+
+    def resetting(self) -> tuple[tuple[bool, Step], ...]:
+        """Before the switch, when the copy no longer counts: back to nothing, the record first.
+
+        Half a reset must never look like half a preparation, which would subscribe leaves that hold rows already.
+        """
+        copies = [self.target.leaf(leaf).attachment for leaf in self.group.leaves]
+        return (
+            (self.record is not None, steps.ForgetGroup(self.group)),
+            *self._cutting(),
+            (any(a is Attachment.LOOSE for a in copies), steps.DropTargetLeaves(self.group)),
+            (self._has_sentinel, steps.DropSentinels(self.group)),
+        )
+
+    def preparing(self) -> tuple[tuple[bool, Step], ...]:
+        """Up to a running copy. A subscription made before its publication or slot applies nothing, silently."""
+        group, link = self.group, self.group.link
+        copies = [self.target.leaf(leaf).attachment for leaf in group.leaves]
+        record = steps.RecordGroup(group, self.source.timeline, self.target.timeline)
+        return (
+            (self.record is None, record),
+            (
+                any(a is Attachment.ABSENT for a in copies) or group.sentinel not in self.target.sentinels,
+                steps.CreateTargetLeaves(group),
+            ),
+            (
+                link not in self.source.publications or group.sentinel not in self.source.sentinels,
+                steps.CreatePublication(group),
+            ),
+            (link not in self.source.slots, steps.CreateSlot(group)),
+            (link not in self.target.subscriptions, steps.Subscribe(group)),
+        )
+
+    def _cutting(self) -> tuple[tuple[bool, Step], ...]:
+        link = self.group.link
+        return (
+            (link in self.target.subscriptions, steps.Unsubscribe(self.group)),
+            (link in self.source.slots, steps.DropSlot(self.group)),
+            (link in self.source.publications, steps.DropPublication(self.group)),
+        )
+
+    @property
+    def _has_sentinel(self) -> bool:
+        return self.group.sentinel in self.source.sentinels | self.target.sentinels
+
+    def _buckets(self) -> Iterable[Bucket]:
+        wanted = set(self.group.buckets)
+        return [bucket for bucket in self.group.tables.all_buckets() if bucket.number in wanted]
+
+
+def read_stage(view: GroupView) -> Stage:
+    """What this group has reached, from what is there."""
+    if view.is_open:
+        return Stage.OPEN if view.has_leftovers else Stage.MOVED
+    if view.is_fenced:
+        return Stage.FENCED
+    if view.record is None:
+        return Stage.STALE if any(needed for needed, _ in view.resetting()) else Stage.ABSENT
+    subscription = view.target.subscriptions.get(view.group.link)
+    if view.has_changed_timeline or view.has_lost_slot:
+        return Stage.STALE
+    if subscription is None or any(needed for needed, _ in view.preparing()):
+        return Stage.PREPARING
+    if subscription.tables_ready < len(view.group.leaves) + 1:
+        return Stage.COPYING
+    if not view.record.is_indexed:
+        return Stage.INDEXING
+    return Stage.VERIFIED if view.record.is_verified else Stage.SYNCED
+
+
+def view_groups(expansion: Expansion, shards: Mapping[str, Shard]) -> tuple[GroupView, ...]:
+    """Those whose two shards can be seen; the others wait."""
+    return tuple(
+        GroupView(group, shards[group.source], shards[group.target])
+        for group in expansion.groups
+        if group.source in shards and group.target in shards
+    )
+
+
+def plan_expansion(
+    groups: Mapping[str, TableGroup], shards: Mapping[str, Shard], wanted: Sequence[str], number: int, pace: Pace
+) -> tuple[SwitchGroup, ...]:
+    """The switch groups that would balance every table group over the wanted shards; empty when all is balanced."""
+    held = owners(shards)
+    moves: list[Move] = []
+    for group in groups.values():
+        moves.extend(plan_moves({b: held[b] for b in group.all_buckets()}, wanted))
+    return form_switch_groups(number, moves, groups, pace.switch_groups)
+
+
+def decide_expansion(expansion: Expansion, shards: Mapping[str, Shard], pace: Pace, now: datetime) -> Decision:
+    """The next steps of an expansion that has been recorded and is not finished."""
+    views = view_groups(expansion, shards)
+    stages = {view.group.number: read_stage(view) for view in views}
+
+    def at(*wanted: Stage) -> tuple[GroupView, ...]:
+        return tuple(view for view in views if stages[view.group.number] in wanted)
+
+    checks = (
+        lambda: decide_roll_forward(expansion, shards),
+        lambda: _clean(at(Stage.OPEN)),
+        lambda: _finish(expansion, shards, views, at(Stage.MOVED)),
+        lambda: Wait("Paused", "spec.expansion.paused is true", 10) if pace.is_paused else Settled(),
+        lambda: _reset(at(Stage.STALE)),
+        lambda: _copy(at(Stage.ABSENT, Stage.PREPARING), at(Stage.COPYING)),
+        lambda: _index(at(Stage.INDEXING)),
+        lambda: _wait_for_copies(at(Stage.ABSENT, Stage.PREPARING, Stage.COPYING)),
+        lambda: _verify(at(Stage.SYNCED)),
+        lambda: _wait_for_shards(expansion, views),
+        lambda: _switch(at(Stage.VERIFIED), views, pace, now),
+    )
+    decision = decide_first(*checks)
+    if isinstance(decision, Settled):
+        raise AssertionError(f"an expansion with no way forward: {stages}")
+    return decision
+
+
+def decide_roll_forward(expansion: Expansion, shards: Mapping[str, Shard]) -> Decision:
+    """What nothing else may keep waiting: between a fence and the opening of its target a bucket takes no writes."""
+    fenced = tuple(view for view in view_groups(expansion, shards) if read_stage(view) is Stage.FENCED)
+    return decide_first(lambda: _end_fences(shards), lambda: _open(fenced))
+
+
+def _end_fences(shards: Mapping[str, Shard]) -> Decision:
+    held = tuple(steps.EndFences(shard.name) for shard in shards.values() if shard.open_fences)
+    message = "a fence was left open by a holder that is gone; ending it to learn its outcome"
+    return Plan(held, "EndingFence", message) if held else Settled()
+
+
+def _open(fenced: Sequence[GroupView]) -> Decision:
+    todo = tuple(step for view in fenced for step in (steps.RaiseSourceGates(view.group), steps.OpenTarget(view.group)))
+    return Plan(todo, "RollingForward", "a fence is committed: opening its target") if todo else Settled()
+
+
+def _clean(opened: Sequence[GroupView]) -> Decision:
+    for view in opened:
+        return _plan_needed(view.cleaning(), "Cleaning", f"removing the old side of switch group {view.group.number}")
+    return Settled()
+
+
+def _finish(
+    expansion: Expansion, shards: Mapping[str, Shard], views: Sequence[GroupView], moved: Sequence[GroupView]
+) -> Decision:
+    if len(moved) < len(expansion.groups):
+        return Settled()
+    pauses = tuple(v.record.pause_milliseconds for v in views if v.record and v.record.pause_milliseconds is not None)
+    sweep = tuple(steps.DropSyncSlots(name) for name in shards)
+    finish = steps.FinishExpansion(min(shards), expansion.number, pauses)
+    return Plan((*sweep, finish), "Finishing", "every bucket has moved and nothing is left to clean")
+
+
+def _reset(stale: Sequence[GroupView]) -> Decision:
+    for view in stale:
+        message = f"switch group {view.group.number} is copied again: a primary has changed since its copy began"
+        return _plan_needed(view.resetting(), "CopyingAgain", message)
+    return Settled()
+
+
+def _copy(waiting: Sequence[GroupView], copying: Sequence[GroupView]) -> Decision:
+    """One copy at a time on each route from a source to a target, so that the load on a primary stays bounded."""
+    busy = {(view.group.source, view.group.target) for view in copying}
+    for view in waiting:
+        if (view.group.source, view.group.target) not in busy:
+            return _plan_needed(view.preparing(), "Copying", f"starting the copy of switch group {view.group.number}")
+    return Settled()
+
+
+def _index(copied: Sequence[GroupView]) -> Decision:
+    for view in copied:
+        message = f"building the indexes of switch group {view.group.number}"
+        return Plan((steps.BuildIndexes(view.group),), "BuildingIndexes", message)
+    return Settled()
+
+
+def _wait_for_copies(copying: Sequence[GroupView]) -> Decision:
+    message = f"{len(copying)} switch groups are being copied"
+    return Wait("Copying", message, LOOK_AGAIN_SECONDS) if copying else Settled()
+
+
+def _wait_for_shards(expansion: Expansion, views: Sequence[GroupView]) -> Decision:
+    if len(views) == len(expansion.groups):
+        return Settled()
+    return Wait("ShardsNotReady", "a shard of this expansion has no primary that can be reached", 1)
+
+
+def _verify(synced: Sequence[GroupView]) -> Decision:
+    for view in synced:
+        if view.lag_bytes > MAX_LAG_BYTES:
+            message = f"switch group {view.group.number} is {view.lag_bytes} bytes behind its source"
+            return Wait("CatchingUp", message, LOOK_AGAIN_SECONDS)
+        return Plan((steps.Verify(view.group),), "Verifying", f"comparing switch group {view.group.number} row by row")
+    return Settled()
+
+
+def _switch(verified: Sequence[GroupView], views: Sequence[GroupView], pace: Pace, now: datetime) -> Decision:
+    """The next group, once nothing stands against it: a fence whose commit is lost in a failover makes two owners."""
+    view = verified[0]
+    group = view.group
+    for shard in (view.source, view.target):
+        if pace.needs_standby and not shard.has_synchronous_standby:
+            return Wait("NoSynchronousStandby", f"{shard.name} has no synchronous standby: switching waits for one", 1)
+    if view.source.prepared_transactions:
+        message = f"{view.source.name} has prepared transactions, which hold the fence up: commit or roll them back"
+        return Wait("PreparedTransaction", message, 2)
+    if view.lag_bytes > MAX_LAG_BYTES:
+        return Wait("CatchingUp", f"switch group {group.number} is {view.lag_bytes} bytes behind", LOOK_AGAIN_SECONDS)
+    rest = _seconds_to_rest(views, pace, now)
+    if rest > 0:
+        return Wait("PausedBetweenGroups", f"the next switch group is due in {rest:.1f} s", rest)
+    fence = (steps.Fence(group), steps.RaiseSourceGates(group), steps.OpenTarget(group))
+    return Plan(fence, "Switching", f"switching group {group.number} from {group.source} to {group.target}")
+
+
+def _seconds_to_rest(views: Sequence[GroupView], pace: Pace, now: datetime) -> float:
+    switched = [view.record.switched_at for view in views if view.record and view.record.switched_at]
+    if not switched:
+        return 0.0
+    return pace.pause_between_groups_seconds - (now - max(switched)).total_seconds()
+
+
+def _plan_needed(parts: Iterable[tuple[bool, Step]], reason: str, message: str) -> Decision:
+    return Plan(tuple(step for needed, step in parts if needed), reason, message)

@@ -1,0 +1,31 @@
+"""What manifests are built from: values, not the resource's models, so that a test writes them in three lines. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from caisson_operator.api.sharded_database_spec import DeletionPolicy, Durability
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseIdentity:
+    """Which ShardedDatabase the objects belong to, and whether its data outlive it."""
+
+    name: str
+    namespace: str
+    uid: str
+    deletion_policy: DeletionPolicy = DeletionPolicy.RETAIN
+
+
+@dataclass(frozen=True, slots=True)
+class ShardManifestInput:
+    """One shard as it is wanted. `resources` is a container's: {"requests": {"cpu": "100m"}, ...}."""
+
+    database: DatabaseIdentity
+    shard: str
+    members: int
+    image: str
+    engine_service_account: str
+    storage_size: str
+    storage_class: str | None = None
+    resources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    durability: Durability = Durability.SYNCHRONOUS

@@ -1,0 +1,104 @@
+"""Names and labels of a database's objects, as docs/reference/shard-schema.md has them. Pure.
+
+The read-write Service is called exactly like Patroni's scope: Patroni writes the Service's Endpoints itself, and the
+leader's record is on the same object, so that routing and leadership change in one compare-and-set write.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from caisson_operator.api.sharded_database_spec import DeletionPolicy
+from caisson_operator.core.layout import ShardAddress
+
+from .inputs import DatabaseIdentity
+
+API_VERSION, KIND = "caisson.dev/v1alpha1", "ShardedDatabase"
+KIND_LABEL = "caisson.dev/kind"
+DATABASE_LABEL = "caisson.dev/database"
+SHARD_LABEL = "caisson.dev/shard"
+SCOPE_LABEL = "caisson.dev/scope"  # patroni.yml: kubernetes.scope_label
+ROLE_LABEL = "caisson.dev/role"  # patroni.yml: kubernetes.role_label
+REPLICA = "replica"
+
+POSTGRESQL_PORT, RESTAPI_PORT = 5432, 8008
+
+
+@dataclass(frozen=True, slots=True)
+class ShardNames:
+    """The names of one shard's objects."""
+
+    database: str
+    shard: str
+
+    @property
+    def scope(self) -> str:
+        """StatefulSet, read-write Service, PodDisruptionBudget and Patroni's scope."""
+        return f"{self.database}-{self.shard}"
+
+    @property
+    def read_only(self) -> str:
+        return f"{self.scope}-ro"
+
+    @property
+    def pods(self) -> str:
+        return f"{self.scope}-pods"
+
+    @property
+    def config(self) -> str:
+        """Where Patroni keeps the settings that all members share."""
+        return f"{self.scope}-config"
+
+    @property
+    def state(self) -> tuple[str, ...]:
+        """Where Patroni keeps what outlives its members: the cluster's identity and settings, and who is synchronous."""
+        return self.config, f"{self.scope}-sync"
+
+    def pod(self, ordinal: int) -> str:
+        return f"{self.scope}-{ordinal}"
+
+
+def credentials_name(database: str) -> str:
+    return f"{database}-credentials"
+
+
+def binding_name(database: str) -> str:
+    return f"{database}-binding"
+
+
+def build_address(database: DatabaseIdentity, shard: str) -> ShardAddress:
+    names = ShardNames(database.name, shard)
+    return ShardAddress(
+        shard, f"{names.scope}.{database.namespace}.svc", POSTGRESQL_PORT, f"{names.read_only}.{database.namespace}.svc"
+    )
+
+
+def database_labels(database: DatabaseIdentity) -> dict[str, str]:
+    return {KIND_LABEL: KIND, DATABASE_LABEL: database.name}
+
+
+def shard_labels(database: DatabaseIdentity, shard: str) -> dict[str, str]:
+    return {**database_labels(database), SHARD_LABEL: shard}
+
+
+def owned_metadata(database: DatabaseIdentity, name: str, labels: dict[str, str]) -> dict[str, Any]:
+    """Metadata of what goes with the resource, collected by Kubernetes itself: there are no finalizers."""
+    owner = {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "name": database.name,
+        "uid": database.uid,
+        "controller": True,
+        "blockOwnerDeletion": False,
+    }
+    return {**kept_metadata(database, name, labels), "ownerReferences": [owner]}
+
+
+def kept_metadata(database: DatabaseIdentity, name: str, labels: dict[str, str]) -> dict[str, Any]:
+    """Metadata of what stays when the resource goes."""
+    return {"name": name, "namespace": database.namespace, "labels": labels}
+
+
+def metadata_beside_volumes(database: DatabaseIdentity, name: str, labels: dict[str, str]) -> dict[str, Any]:
+    """Metadata of what the volumes cannot be opened or trusted without: it stays as long as they do."""
+    is_kept = database.deletion_policy == DeletionPolicy.RETAIN
+    return (kept_metadata if is_kept else owned_metadata)(database, name, labels)

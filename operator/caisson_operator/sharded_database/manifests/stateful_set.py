@@ -1,0 +1,169 @@
+"""A shard's StatefulSet and the pod of a member. Pure.
+
+OnDelete: Kubernetes never restarts a member by itself, since only a switchover first makes that painless. Parallel:
+members do not wait for each other, since any of them may have to be the first to come up. There are no tolerations for
+a lost node: a pod of a StatefulSet is not replaced before its node is known to be dead, however early it is evicted.
+"""
+
+import json
+from typing import Any
+
+from .inputs import ShardManifestInput
+from .names import (
+    POSTGRESQL_PORT,
+    RESTAPI_PORT,
+    ShardNames,
+    credentials_name,
+    owned_metadata,
+    shard_labels,
+)
+from .services import labels_with_scope
+from .settings import build_cluster_settings
+
+ENGINE_USER = 999  # workloads/postgres/Dockerfile
+DATA_PATH = "/var/lib/caisson"
+STOP_SECONDS = 60  # A fast shutdown writes a checkpoint, and the leader's record is given up after it.
+# A standby that is farther behind has stopped following; one that a long query holds up has not.
+READY_LAG = "128MB"
+
+
+def build_stateful_set(shard: ShardManifestInput) -> dict[str, Any]:
+    names = ShardNames(shard.database.name, shard.shard)
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": owned_metadata(shard.database, names.scope, labels_with_scope(shard)),
+        "spec": {
+            "replicas": shard.members,
+            "serviceName": names.pods,
+            "podManagementPolicy": "Parallel",
+            "updateStrategy": {"type": "OnDelete"},
+            "selector": {"matchLabels": shard_labels(shard.database, shard.shard)},
+            "persistentVolumeClaimRetentionPolicy": {
+                "whenDeleted": str(shard.database.deletion_policy),
+                "whenScaled": "Retain",
+            },
+            "template": {"metadata": {"labels": labels_with_scope(shard)}, "spec": build_pod(shard)},
+            "volumeClaimTemplates": [build_volume_claim(shard)],
+        },
+    }
+
+
+def build_volume_claim(shard: ShardManifestInput) -> dict[str, Any]:
+    storage_class = {} if shard.storage_class is None else {"storageClassName": shard.storage_class}
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "data", "labels": shard_labels(shard.database, shard.shard)},
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": shard.storage_size}},
+            **storage_class,
+        },
+    }
+
+
+def build_pod(shard: ShardManifestInput) -> dict[str, Any]:
+    return {
+        "serviceAccountName": shard.engine_service_account,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": STOP_SECONDS,
+        "affinity": {"podAntiAffinity": build_anti_affinity(shard)},
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": ENGINE_USER,
+            "runAsGroup": ENGINE_USER,
+            "fsGroup": ENGINE_USER,
+            # Opening every file to the group at each start would take long, and PostgreSQL refuses such a directory.
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [build_container(shard)],
+        "volumes": build_volumes(shard),
+    }
+
+
+def build_anti_affinity(shard: ShardManifestInput) -> dict[str, Any]:
+    """Members of one shard on different nodes where there are enough; primaries of all shards spread by chance."""
+    term = {
+        "topologyKey": "kubernetes.io/hostname",
+        "labelSelector": {"matchLabels": shard_labels(shard.database, shard.shard)},
+    }
+    return {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "podAffinityTerm": term}]}
+
+
+def build_container(shard: ShardManifestInput) -> dict[str, Any]:
+    return {
+        "name": "postgresql",
+        "image": shard.image,
+        "imagePullPolicy": "IfNotPresent",
+        "env": build_environment(shard),
+        "ports": [
+            {"name": "postgresql", "containerPort": POSTGRESQL_PORT, "protocol": "TCP"},
+            {"name": "patroni", "containerPort": RESTAPI_PORT, "protocol": "TCP"},
+        ],
+        "resources": {kind: dict(amounts) for kind, amounts in shard.resources.items()},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        **build_probes(),
+        "volumeMounts": [
+            {"name": "data", "mountPath": DATA_PATH},
+            {"name": "credentials", "mountPath": "/etc/caisson/credentials", "readOnly": True},
+            {"name": "run", "mountPath": "/run/caisson"},
+            {"name": "socket", "mountPath": "/run/postgresql"},
+            {"name": "tmp", "mountPath": "/tmp"},
+            {"name": "shared-memory", "mountPath": "/dev/shm"},
+        ],
+    }
+
+
+def build_environment(shard: ShardManifestInput) -> list[dict[str, Any]]:
+    names = ShardNames(shard.database.name, shard.shard)
+    settings = build_cluster_settings(shard.durability, shard.members, shard.storage_size)
+    return [
+        {"name": "PATRONI_NAME", "valueFrom": field_of_pod("metadata.name")},
+        {"name": "PATRONI_SCOPE", "value": names.scope},
+        {"name": "PATRONI_KUBERNETES_NAMESPACE", "valueFrom": field_of_pod("metadata.namespace")},
+        {"name": "PATRONI_KUBERNETES_POD_IP", "valueFrom": field_of_pod("status.podIP")},
+        {"name": "PATRONI_KUBERNETES_LABELS", "value": as_json(shard_labels(shard.database, shard.shard))},
+        {"name": "CAISSON_DCS", "value": as_json(settings)},
+    ]
+
+
+def build_probes() -> dict[str, Any]:
+    """What each answer means, and what follows from it.
+
+    Startup waits for the member's lock on its volume, which another container may hold for a while. Liveness is
+    Patroni's own loop and nothing of PostgreSQL: a restart helps a hung loop only, and a broken database is Patroni's
+    to mend. Readiness is the leader, or a standby that streams and follows; a member that does neither never is.
+    """
+    alive = {"httpGet": {"path": "/liveness", "port": RESTAPI_PORT}, "timeoutSeconds": 5}
+    ready = {"httpGet": {"path": f"/readiness?lag={READY_LAG}&mode=apply", "port": RESTAPI_PORT}, "timeoutSeconds": 5}
+    return {
+        "startupProbe": {**alive, "periodSeconds": 2, "failureThreshold": 150},
+        "livenessProbe": {**alive, "periodSeconds": 10, "failureThreshold": 6},
+        "readinessProbe": {**ready, "periodSeconds": 2, "failureThreshold": 3},
+    }
+
+
+def build_volumes(shard: ShardManifestInput) -> list[dict[str, Any]]:
+    """The root file system is read-only. What holds a password lies in memory."""
+    secret = {"secretName": credentials_name(shard.database.name), "defaultMode": 0o400}
+    return [
+        {"name": "credentials", "secret": secret},
+        {"name": "run", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
+        {"name": "socket", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
+        {"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}},
+        {"name": "shared-memory", "emptyDir": {"medium": "Memory", "sizeLimit": "128Mi"}},
+    ]
+
+
+def field_of_pod(path: str) -> dict[str, Any]:
+    return {"fieldRef": {"apiVersion": "v1", "fieldPath": path}}
+
+
+def as_json(value: object) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))

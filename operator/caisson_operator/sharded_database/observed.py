@@ -1,0 +1,163 @@
+"""What `observe` found, as frozen values. Pure; every field was read, none is remembered."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from caisson_operator.core.layout import Bucket, Leaf, SwitchGroup
+
+
+class Attachment(Enum):
+    """How a leaf stands to its parent on one shard."""
+
+    ABSENT = "absent"
+    LOOSE = "loose"  # a table of its own: a copy not yet opened, or an old leaf already detached
+    ATTACHED = "attached"
+    DETACHING = "detaching"  # DETACH CONCURRENTLY has begun and has not been finalized
+
+
+@dataclass(frozen=True, slots=True)
+class LeafState:
+    attachment: Attachment = Attachment.ABSENT
+    is_tombstoned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A row of `shard_map`: believed only where `owner` is the shard it was read from."""
+
+    owner: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class TableFindings:
+    """A sharded table as the shard's catalog has it. Empty strings and tuples: there is no such thing."""
+
+    kind: str = ""  # pg_class.relkind: "p" for a partitioned table
+    strategy: str = ""  # pg_partitioned_table.partstrat: "h" for hash
+    partition_key: tuple[str, ...] = ()
+    key_types: tuple[str, ...] = ()
+    primary_key: tuple[str, ...] = ()
+    foreign_keys_to: tuple[str, ...] = ()
+    is_registered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    is_enabled: bool
+    tables: int
+    tables_ready: int
+    is_applying: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRecord:
+    """What is persisted on the target about one switch group (`caisson.switch_group`)."""
+
+    source_timeline: int
+    target_timeline: int
+    copy_started_at: datetime
+    copied_at: datetime | None = None
+    is_indexed: bool = False
+    rows: int = 0
+    is_verified: bool = False
+    mismatches: int = 0
+    switched_at: datetime | None = None
+    pause_milliseconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Expansion:
+    """The persisted machine (`caisson.expansion` on the first shard). `direction` leaves room for the way back."""
+
+    number: int
+    groups: tuple[SwitchGroup, ...]
+    from_shards: int
+    to_shards: int
+    is_finished: bool
+    started_at: datetime
+    finished_at: datetime | None = None
+    pause_milliseconds: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One shard's catalogs and records, read in one go from its primary."""
+
+    name: str
+    timeline: int
+    has_synchronous_standby: bool
+    schema_version: int = 0
+    migrations: Mapping[str, str] = field(default_factory=dict)  # id -> checksum
+    tables: Mapping[str, TableFindings] = field(default_factory=dict)
+    shard_map: Mapping[Bucket, Claim] = field(default_factory=dict)
+    leaves: Mapping[Leaf, LeafState] = field(default_factory=dict)
+    publications: frozenset[str] = frozenset()
+    slots: Mapping[str, int] = field(default_factory=dict)  # name -> bytes of WAL it has not confirmed
+    lost_slots: frozenset[str] = frozenset()  # whose WAL was removed, because it outgrew max_slot_wal_keep_size
+    subscriptions: Mapping[str, Subscription] = field(default_factory=dict)
+    sentinels: frozenset[str] = frozenset()
+    records: Mapping[tuple[int, int], GroupRecord] = field(default_factory=dict)  # (expansion, number)
+    rows_arrived: Mapping[str, int] = field(default_factory=dict)  # leaf name -> rows that its subscription has brought
+    open_fences: int = 0
+    prepared_transactions: int = 0
+    known_shards: frozenset[str] = frozenset()
+    expansion: Expansion | None = None
+
+    def claims(self) -> dict[Bucket, Claim]:
+        """What this shard says of itself: the only rows of its map that count."""
+        return {bucket: claim for bucket, claim in self.shard_map.items() if claim.owner == self.name}
+
+    def leaf(self, leaf: Leaf) -> LeafState:
+        return self.leaves.get(leaf, LeafState())
+
+
+def owners(shards: Mapping[str, Shard]) -> dict[Bucket, str]:
+    """Who owns each bucket: of the shards' claims about themselves, the one with the highest epoch."""
+    best: dict[Bucket, Claim] = {}
+    for shard in shards.values():
+        for bucket, claim in shard.claims().items():
+            if bucket not in best or best[bucket].epoch < claim.epoch:
+                best[bucket] = claim
+    return {bucket: claim.owner for bucket, claim in best.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """A member. `role` is what Patroni says of it: primary, replica, or empty."""
+
+    name: str
+    shard: str
+    role: str
+    is_ready: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """The database's Kubernetes objects. `contents` maps (kind, name) to the hash of what was applied."""
+
+    has_credentials: bool = False
+    application_password: str = field(default="", repr=False)
+    has_volumes: bool = False
+    contents: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    images: Mapping[str, str] = field(default_factory=dict)  # shard -> engine image of its StatefulSet
+    pods: tuple[Pod, ...] = ()
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # shard -> what its Patroni runs with
+    troubles: Mapping[str, str] = field(default_factory=dict)  # shard -> the last warning about its pods and volumes
+
+    @property
+    def shards(self) -> frozenset[str]:
+        return frozenset(self.images)
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """Everything, read once. `unreachable` says why a shard is not among `shards`."""
+
+    now: datetime
+    objects: Objects
+    shards: Mapping[str, Shard]
+    unreachable: Mapping[str, str] = field(default_factory=dict)
