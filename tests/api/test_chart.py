@@ -1,0 +1,104 @@
+"""The chart: lint, a server-side dry run of everything it can render, settings that it refuses, the rendered manifest."""
+
+import subprocess
+
+import pytest
+import yaml
+
+from api.apiserver import REPOSITORY, ApiServer
+
+SETTINGS = [
+    (),
+    ("watchNamespaces={default,kube-system}",),
+    ("clusterWide=true", "operator.replicas=1"),
+    ("crds.create=false", "imagePullSecrets={registry}", "operator.podAnnotations.a=b"),
+]
+
+
+def template(server: ApiServer, *settings: str) -> str:
+    arguments = [word for setting in settings for word in ("--set", setting)]
+    rendered = server.helm("template", "caisson", "charts/caisson", "--namespace", "default", *arguments)
+    assert rendered.code == 0, rendered.error
+    return rendered.out
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+def test_the_server_takes_all_that_the_chart_renders(server: ApiServer, settings: tuple[str, ...]) -> None:
+    manifests = [manifest for manifest in yaml.safe_load_all(template(server, *settings)) if manifest]
+    wrapped = {"apiVersion": "v1", "kind": "List", "items": manifests}
+    said = server.kubectl("apply", "--server-side", "--dry-run=server", "--force-conflicts", "-f", "-", stdin=wrapped)
+    assert len(said.splitlines()) == len(manifests)
+
+
+def test_lint_has_nothing_to_say(server: ApiServer) -> None:
+    linted = server.helm("lint", "--strict", "charts/caisson")
+    assert linted.code == 0, linted.out
+
+
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        ("operator.image=", "image"),
+        ("operator.colour=red", "colour"),
+        ("operator.replicas=0", "replicas"),
+        ("operator.lease.renewDeadlineSeconds=20", "renewDeadlineSeconds < durationSeconds must hold"),
+        ("watchNamespaces={Upper}", "watchNamespaces"),
+        ("unknown=1", "unknown"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused_by_name(server: ApiServer, setting: str, says: str) -> None:
+    refused = server.helm("template", "caisson", "charts/caisson", "--set", setting)
+    assert refused.code != 0
+    assert says in refused.error
+
+
+def test_all_namespaces_and_some_of_them_contradict_each_other(server: ApiServer) -> None:
+    refused = server.helm("template", "c", "charts/caisson", "--set", "clusterWide=true,watchNamespaces={a}")
+    assert "watchNamespaces" in refused.error
+
+
+def test_monitors_and_rules_are_behind_switches(server: ApiServer) -> None:
+    def kinds(*settings: str) -> set[str]:
+        return {manifest["kind"] for manifest in yaml.safe_load_all(template(server, *settings)) if manifest}
+
+    monitors = {"ServiceMonitor", "PrometheusRule"}
+    assert not kinds() & monitors
+    on = kinds("monitoring.serviceMonitor.enabled=true", "monitoring.prometheusRule.enabled=true")
+    assert monitors <= on
+
+
+def test_the_definitions_stay_when_the_release_goes(server: ApiServer) -> None:
+    (definition,) = [
+        manifest
+        for manifest in yaml.safe_load_all(template(server))
+        if manifest and manifest["kind"] == "CustomResourceDefinition"
+    ]
+    assert definition["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+
+
+def test_pods_meet_the_restricted_level(server: ApiServer) -> None:
+    """The API server judges a pod template's level by warnings; a pod itself it refuses."""
+    server.kubectl("create", "namespace", "restricted")
+    server.kubectl("label", "namespace", "restricted", "pod-security.kubernetes.io/enforce=restricted")
+    (deployment,) = [m for m in yaml.safe_load_all(template(server)) if m and m["kind"] == "Deployment"]
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "operator", "namespace": "restricted"},
+        "spec": deployment["spec"]["template"]["spec"],
+    }
+    server.kubectl("create", "--dry-run=server", "-f", "-", stdin=pod)
+    del pod["spec"]["containers"][0]["securityContext"]
+    refused = server.try_kubectl("create", "--dry-run=server", "-f", "-", stdin=pod)
+    assert "violates PodSecurity" in refused.error
+
+
+def test_the_rendered_manifest_is_up_to_date_and_can_be_applied(server: ApiServer) -> None:
+    written = (REPOSITORY / "charts/install.yaml").read_text()
+    rendered = subprocess.run(
+        [REPOSITORY / "charts/render"], check=True, capture_output=True, text=True, env=server.environment
+    )
+    assert rendered.stdout == written, "run `make generate`"
+    server.apply_text(written)
+    deployment = server.get("deployment", "caisson-operator", "-n", "caisson-system")
+    assert deployment["spec"]["replicas"] == 2

@@ -1,0 +1,131 @@
+"""One database under traffic, expanded twice while its operator and a source die, and then a primary: nothing is lost.
+
+The tests build on each other, since what they prove together is one history that the checker accepts at the end.
+"""
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from demo.application import Application
+from demo.cluster import get, kubectl, say, wait_for
+from demo.database import Database, demo_spec
+from demo.release import SYSTEM_NAMESPACE, Images, leader, wait_for_leader
+from demo.story import describe_expansion
+from e2e.shards import count_groups, read_plan_state, read_source_timelines
+
+NAMESPACE = "e2e-move"
+ROWS = 20_000
+PLANES = 3_322
+FIRST, SECOND = 1, 2
+EXPANSION_SECONDS = 240
+
+
+@dataclass(slots=True)
+class Scene:
+    """The database, its traffic, and the primaries that were killed, for the checker."""
+
+    database: Database
+    application: Application
+    kills: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def scene(namespace: str, images: Images) -> Scene:
+    database, application = Database(namespace), Application(namespace, images.flights, ROWS)
+    expansion = {"switchGroups": 3, "pauseBetweenGroups": "3s"}
+    database.apply(demo_spec(shards=2, expansion=expansion))
+    database.wait_ready(240, 2)
+    application.load(120, say)
+    application.start_traffic(90, "--writes-per-second", "120", "--reads-per-second", "60")
+    return Scene(database, application)
+
+
+def wait_phase(scene: Scene, expansion: int, *phases: str) -> None:
+    """Until the status says that this expansion is in one of these phases."""
+    scene.database.follow_expansion(
+        lambda seen: seen.get("id") == expansion and seen.get("phase") in phases,
+        EXPANSION_SECONDS,
+        lambda seen: say(f"  {describe_expansion(seen)}"),
+    )
+
+
+def kill_leader() -> None:
+    """At once and without a word; another replica must hold the Lease afterwards."""
+    before = leader()
+    assert before is not None
+    pod = operator_pod(before)
+    kubectl("delete", "pod", pod, "--force", "--grace-period=0", "--wait=false", namespace=SYSTEM_NAMESPACE)
+    after = wait_for_leader(other_than=before, seconds=60)
+    assert after != before
+
+
+def operator_pod(holder: str) -> str:
+    """A holder is named after its pod, with something that tells its processes apart."""
+    name = holder.split("_")[0]
+    assert get("pod", name, SYSTEM_NAMESPACE) is not None, f"the Lease's holder {holder} is not a pod"
+    return name
+
+
+def test_resumes_when_the_operator_dies_while_copying_and_while_switching(scene: Scene) -> None:
+    database = scene.database
+    database.scale(3)
+    wait_phase(scene, FIRST, "Copying")
+    groups = count_groups(database, ["s0", "s1", "s2"], FIRST)
+    assert read_plan_state(database, FIRST) == "Running"
+    assert groups.unverified > 0
+    assert groups.switched == 0
+    kill_leader()
+    wait_for(
+        "a switch", lambda: count_groups(database, ["s2"], FIRST).switched > 0, EXPANSION_SECONDS, database.explain
+    )
+    groups = count_groups(database, ["s2"], FIRST)
+    assert database.expansion()["phase"] == "Switching"
+    assert groups.unswitched > 0
+    kill_leader()
+    wait_phase(scene, FIRST, "Completed")
+    assert read_plan_state(database, FIRST) == "Completed"
+
+
+def test_copies_again_when_a_source_fails_over_while_copying(scene: Scene) -> None:
+    database = scene.database
+    before = database.wait_primary("s0", 60)
+    database.scale(4)
+    wait_phase(scene, SECOND, "Copying")
+    wait_for("a copy from s0", lambda: read_begun(database), EXPANSION_SECONDS, database.explain, poll_seconds=0.1)
+    database.wait_standby("s0", before, 60)
+    killed_at = database.kill(before)
+    after = database.wait_primary("s0", 60, lambda seen: seen.timeline > before.timeline)
+    scene.kills += ["--kill", f"s0@{killed_at:.3f}"]
+    wait_phase(scene, SECOND, "Completed")
+    timelines = read_source_timelines(database, ["s3"], SECOND, "s0")
+    assert timelines == {after.timeline}
+
+
+def read_begun(database: Database) -> bool:
+    return bool(read_source_timelines(database, ["s3"], SECOND, "s0"))
+
+
+def test_fails_over_when_a_primary_dies(scene: Scene) -> None:
+    database = scene.database
+    before = database.wait_primary("s1", 60)
+    database.wait_standby("s1", before, 60)
+    killed_at = database.kill(before)
+    after = database.wait_primary("s1", 60, lambda seen: seen.timeline > before.timeline)
+    assert after.uid != before.uid
+    scene.kills += ["--kill", f"s1@{killed_at:.3f}"]
+    scene.application.wait_writes(1_000, 60)
+
+
+def test_nothing_was_lost_doubled_or_stale_in_all_that_time(scene: Scene) -> None:
+    scene.application.stop_traffic()
+    report = scene.application.check(*scene.kills)
+    assert report["findings"] == []
+    assert (report["writes_failed"], report["writes_unknown"], report["reads_failed"]) == (0, 0, 0), (
+        scene.application.complaints()
+    )
+    assert report["rows_found"] == ROWS + PLANES
+    assert report["shards"] == ["s0", "s1", "s2", "s3"]
+    assert report["writes_acknowledged"] > 1_000
+    assert report["buckets_moved"] >= 32
+    assert all(failover["seconds"] is not None for failover in report["failovers"])

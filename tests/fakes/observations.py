@@ -1,0 +1,77 @@
+"""Observations and wanted states for tables of decisions: settled by default, and changed where a test says so."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from caisson_operator.api.resource import load_sharded_database
+from caisson_operator.core.layout import Bucket, Leaf
+from caisson_operator.sharded_database.observed import (
+    Attachment,
+    Claim,
+    LeafState,
+    Objects,
+    Observed,
+    Shard,
+    TableFindings,
+)
+from caisson_operator.sharded_database.placement import place_initially
+from caisson_operator.sharded_database.provisioning import CONTENT, build_objects
+from caisson_operator.sharded_database.schema import SCHEMA_VERSION
+from caisson_operator.sharded_database.wanted import Engine, Wanted, read_wanted
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+FLIGHTS = {"name": "flights", "key": ["tailnum"], "group": "aircraft", "buckets": 8}
+PLANES = {**FLIGHTS, "name": "planes"}
+FIT = TableFindings("p", "h", ("tailnum",), ("text",), ("tailnum",), (), True)
+
+
+def build_wanted(shards: int = 2, image: str = "image", **spec: Any) -> Wanted:
+    base: dict[str, Any] = {
+        "shards": shards,
+        "storage": {"size": "1Gi"},
+        "schema": {"migrations": [{"id": "001", "sql": "CREATE TABLE flights ()"}]},
+        "tables": [FLIGHTS, PLANES],
+    }
+    metadata = {"name": "flights", "namespace": "test", "uid": "0"}
+    return read_wanted(load_sharded_database({"metadata": metadata, "spec": base | spec}), Engine(image, "account"))
+
+
+def settle(wanted: Wanted, **changes: Any) -> dict[str, Shard]:
+    """Every shard as it is wanted: buckets placed, leaves attached, migrations and tables recorded. Then `changes` on s0."""
+    placed: dict[Bucket, str] = {}
+    for group in wanted.groups.values():
+        placed |= place_initially(group, wanted.shards)
+    shards = {name: _settle_shard(wanted, name, placed) for name in wanted.shards}
+    return shards | {"s0": replace(shards["s0"], **changes)}
+
+
+def _settle_shard(wanted: Wanted, name: str, placed: Mapping[Bucket, str]) -> Shard:
+    mine = [bucket for bucket, owner in placed.items() if owner == name]
+    leaves: dict[Leaf, LeafState] = {}
+    for bucket in mine:
+        leaves |= dict.fromkeys(wanted.groups[bucket.group].leaves(bucket.number), LeafState(Attachment.ATTACHED))
+    return Shard(
+        name=name,
+        timeline=1,
+        has_synchronous_standby=True,
+        schema_version=SCHEMA_VERSION,
+        migrations={migration.id: migration.checksum for migration in wanted.migrations},
+        tables={table.name: FIT for table in wanted.tables},
+        shard_map={bucket: Claim(name, 1) for bucket in mine},
+        leaves=leaves,
+        known_shards=frozenset(wanted.shards),
+    )
+
+
+def provision(wanted: Wanted, **changes: Any) -> Objects:
+    """Every Kubernetes object is there, as it is wanted."""
+    objects = Objects(has_credentials=True, images=dict.fromkeys(wanted.shards, wanted.engine.image))
+    made = build_objects(wanted, objects)
+    contents = {(m["kind"], m["metadata"]["name"]): m["metadata"]["annotations"][CONTENT] for m in made}
+    return replace(objects, **{"contents": contents, **changes})
+
+
+def observe(wanted: Wanted, shards: Mapping[str, Shard] | None = None, objects: Objects | None = None) -> Observed:
+    return Observed(NOW, objects or provision(wanted), settle(wanted) if shards is None else shards)

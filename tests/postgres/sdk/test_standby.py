@@ -1,0 +1,75 @@
+"""Eventual reads: from a standby that knows of the bucket's latest move, else from the primary."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from caisson import ShardedDatabase
+from postgres.clusters import Cluster, running_clusters, running_standby
+
+from .shards import Shards
+
+# A read-only service has the port of the read-write one and another address; a second loopback address is just that.
+READ_HOST = "127.0.0.2"
+WHO = "SELECT pg_is_in_recovery(), count(*) FROM planes WHERE tailnum = 'A'"
+
+
+@pytest.fixture(scope="module")
+def pair() -> Iterator[tuple[Shards, Cluster]]:
+    with running_clusters(2, {"fsync": "off"}) as clusters:
+        shards = Shards(clusters, read_hosts={"s0": READ_HOST, "s1": "127.0.0.1"})
+        shards.install(lambda group, bucket: 0)
+        with running_standby(clusters[0]) as standby:
+            standby.stop()
+            standby.port = clusters[0].port
+            with (standby.data / "postgresql.auto.conf").open("a") as conf:
+                conf.write(f"port = {standby.port}\nlisten_addresses = '{READ_HOST}'\n")
+            standby.start()
+            yield shards, standby
+
+
+@pytest.fixture
+def db(pair: tuple[Shards, Cluster]) -> Iterator[ShardedDatabase]:
+    with ShardedDatabase.connect(dsn=pair[0].dsn(), timeout=5) as database:
+        yield database
+
+
+def catch_up(shards: Shards, standby: Cluster) -> None:
+    with shards.connect(0) as primary:
+        (position,) = primary.execute("SELECT pg_current_wal_flush_lsn()").fetchone() or (None,)
+        row = primary.execute(
+            "SELECT 1 FROM generate_series(1, 1000), pg_sleep(0.01) WHERE EXISTS "
+            "(SELECT FROM pg_stat_replication WHERE replay_lsn >= %s) LIMIT 1",
+            (position,),
+        ).fetchone()
+    assert row == (1,), f"the standby {standby.port} has not caught up"
+
+
+def test_eventual_asks_the_standby_and_strong_the_primary(pair: tuple[Shards, Cluster], db: ShardedDatabase) -> None:
+    db.execute("INSERT INTO planes VALUES ('A', 1)", key="A")
+    catch_up(*pair)
+    assert db.fetch(WHO, key="A", consistency="eventual") == [(True, 1)]
+    assert db.fetch(WHO, key="A") == [(False, 1)]
+
+
+def test_a_standby_that_has_not_heard_of_a_move_is_not_believed(pair: tuple[Shards, Cluster]) -> None:
+    shards, standby = pair
+    with ShardedDatabase.connect(dsn=shards.dsn(), timeout=5) as db:
+        bucket = db.shard_map.bucket(db.shard_map.table("planes"), "A")
+        shards.move(bucket, 0, 1)
+        assert db.fetch(WHO, key="A", consistency="eventual") == [(False, 1)], "s1 has no standby"
+        with shards.connect(0) as primary, standby.connect_at(READ_HOST) as replica:
+            catch_up(shards, standby)
+            replica.execute("SELECT pg_wal_replay_pause()")
+            shards.move(bucket, 1, 0)
+            assert db.fetch(WHO, key="A", consistency="eventual") == [(False, 1)], "the standby lags behind the move"
+            replica.execute("SELECT pg_wal_replay_resume()")
+            assert primary.execute("SELECT pg_is_in_recovery()").fetchone() == (False,)
+        catch_up(shards, standby)
+        assert db.fetch(WHO, key="A", consistency="eventual") == [(True, 1)]
+
+
+def test_without_its_standby_the_primary_answers(pair: tuple[Shards, Cluster], db: ShardedDatabase) -> None:
+    pair[1].stop()
+    assert db.fetch(WHO, key="A", consistency="eventual") == [(False, 1)]
+    pair[1].start()

@@ -1,0 +1,122 @@
+"""Health, metrics and logs: what the kubelet, Prometheus and a reader of logs rely on."""
+
+import json
+import logging
+from typing import Any
+
+import aiohttp
+import pytest
+
+from caisson_operator.telemetry.health import Health
+from caisson_operator.telemetry.logs import JsonFormatter, redact
+from caisson_operator.telemetry.metrics import Metrics
+from caisson_operator.telemetry.server import serve_telemetry
+from caisson_operator.telemetry.watch_ages import WatchAges
+
+
+@pytest.mark.parametrize(
+    ("health", "is_alive"),
+    [
+        (Health(started_at=100), True),
+        (Health(started_at=80), False),
+        (Health(started_at=0, lease_heard_at=90), True),
+        (Health(started_at=0, lease_heard_at=80), False),
+        (Health(started_at=0, lease_heard_at=99, leads_since=50), True),
+        (Health(started_at=0, lease_heard_at=99, leads_since=30), False),
+        (Health(started_at=0, lease_heard_at=99, leads_since=10, canary_heard_at=50), True),
+        (Health(started_at=0, lease_heard_at=99, leads_since=10, canary_heard_at=30), False),
+        (Health(started_at=0, lease_heard_at=80, leads_since=10, canary_heard_at=99), False),
+    ],
+)
+def test_a_replica_lives_while_it_hears(health: Health, is_alive: bool) -> None:
+    assert (health.complaint(now=100) is None) is is_alive
+
+
+def shard(name: str, timeline: int | None, ready: int = 2) -> dict[str, Any]:
+    return {"name": name, "readyMembers": ready, **({"timeline": timeline} if timeline else {})}
+
+
+def sample(metrics: Metrics, name: str, **labels: str) -> float | None:
+    return metrics.registry.get_sample_value(name, labels)
+
+
+def test_a_rising_timeline_is_a_failover_and_an_absent_one_is_not() -> None:
+    metrics = Metrics()
+    for timeline in (3, None, 3, 4, 6):
+        metrics.publish_status("demo/flights", {"shards": [shard("s0", timeline)]})
+    of = {"database": "demo/flights", "shard": "s0"}
+    assert sample(metrics, "caisson_failover_total", **of, reason="observed") == 3
+    assert sample(metrics, "caisson_shard_primary_epoch", **of) == 6
+    assert sample(metrics, "caisson_shard_members_ready", **of) == 2
+
+
+def test_series_end_with_the_database() -> None:
+    metrics = Metrics()
+    metrics.publish_status("demo/a", {"shards": [shard("s0", 1)], "expansion": {"id": 1, "phase": "Copying"}})
+    metrics.publish_status("demo/b", {"shards": [shard("s0", 1)]})
+    metrics.forget("demo/a")
+    assert sample(metrics, "caisson_shard_members_ready", database="demo/a", shard="s0") is None
+    assert sample(metrics, "caisson_shard_members_ready", database="demo/b", shard="s0") == 2
+    assert sample(metrics, "caisson_expansion_phase", database="demo/a", phase="Copying") is None
+    assert sample(metrics, "caisson_expansion_lag_bytes", database="demo/a") is None
+
+
+def test_only_the_phase_that_is_stands_and_totals_become_counters() -> None:
+    metrics = Metrics()
+    for number, phase, rows in ((1, "Copying", 10), (1, "Copying", 30), (1, "Completed", 30), (2, "Copying", 5)):
+        expansion = {"id": number, "phase": phase, "rowsCopied": rows, "buckets": {"total": 8, "moved": 2}}
+        metrics.publish_status("demo/a", {"expansion": expansion})
+    assert sample(metrics, "caisson_expansion_phase", database="demo/a", phase="Completed") is None
+    assert sample(metrics, "caisson_expansion_phase", database="demo/a", phase="Copying") == 1
+    assert sample(metrics, "caisson_expansion_rows_copied_total", database="demo/a") == 35
+    assert sample(metrics, "caisson_expansion_buckets", database="demo/a", state="moved") == 2
+
+
+def test_the_age_of_a_watch_grows_by_itself() -> None:
+    metrics, now = Metrics(), [10.0]
+    ages = WatchAges(metrics, lambda: now[0])
+    ages.heard("Pod")
+    now[0] = 25.0
+    assert sample(metrics, "caisson_watch_last_event_age_seconds", kind="Pod") == 15.0
+    ages.heard("Pod")
+    assert sample(metrics, "caisson_watch_last_event_age_seconds", kind="Pod") == 0.0
+
+
+@pytest.mark.asyncio
+async def test_the_server_tells_health_readiness_and_metrics() -> None:
+    now, health = [0.0], Health(started_at=0.0)
+    server = serve_telemetry(health, Metrics(), lambda: now[0], 0, "127.0.0.1")
+    async with server as port, aiohttp.ClientSession() as session:
+
+        async def ask(path: str) -> tuple[int, str]:
+            async with session.get(f"http://127.0.0.1:{port}{path}") as answer:
+                return answer.status, await answer.text()
+
+        assert await ask("/healthz") == (200, "ok")
+        assert (await ask("/readyz"))[0] == 503
+        health.lease_heard_at = 0.0
+        assert (await ask("/readyz"))[0] == 200
+        now[0] = 20.0
+        assert await ask("/healthz") == (503, "the lease was last heard 20 s ago")
+        assert "caisson_operator_is_leader 0.0" in (await ask("/metrics"))[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("host=a password=hunter2 user=b", "host=a password=*** user=b"),
+        ("password='a b' x", "password=*** x"),
+        ("postgresql://app:hunter2@host/db", "postgresql://app:***@host/db"),
+        ("no secret here: a@b", "no secret here: a@b"),
+    ],
+)
+def test_passwords_are_hidden(text: str, shown: str) -> None:
+    assert redact(text) == shown
+
+
+def test_a_log_line_is_one_json_object_with_its_fields() -> None:
+    record = logging.LogRecord("caisson", logging.INFO, "", 0, "step_done", None, None)
+    record.fields = {"step": "Fence", "uri": "postgresql://u:secret@h"}
+    entry = json.loads(JsonFormatter().format(record))
+    assert (entry["event"], entry["level"], entry["step"]) == ("step_done", "info", "Fence")
+    assert "secret" not in entry["uri"]

@@ -1,0 +1,91 @@
+"""The engine image's own configuration, and that it and the manifests speak of the same names."""
+
+import fcntl
+import importlib.util
+import os
+import stat
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+
+from caisson_operator.sharded_database.credentials import build_credentials
+from caisson_operator.sharded_database.manifests import names, services, stateful_set
+
+
+def load_member() -> ModuleType:
+    """By its path: it is a program of the image, in no package."""
+    path = Path(__file__).parents[3] / "workloads/postgres/member.py"
+    spec = importlib.util.spec_from_file_location("member", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+member = load_member()
+TEMPLATE: dict[str, Any] = yaml.safe_load(member.TEMPLATE.read_text())
+PASSWORDS = build_credentials(lambda name: f"pw-{name}").to_keys()
+
+
+def test_image_and_manifests_agree_on_labels_and_ports() -> None:
+    kubernetes = TEMPLATE["kubernetes"]
+    assert kubernetes["scope_label"] == names.SCOPE_LABEL
+    assert kubernetes["role_label"] == names.ROLE_LABEL
+    assert kubernetes["follower_label_value"] == names.REPLICA
+    assert kubernetes["ports"] == [{"name": services.POSTGRESQL["name"], "port": services.POSTGRESQL["port"]}]
+    assert (member.POSTGRESQL_PORT, member.RESTAPI_PORT) == (names.POSTGRESQL_PORT, names.RESTAPI_PORT)
+    assert str(member.VOLUME) == stateful_set.DATA_PATH
+
+
+def test_settings_of_the_resource_lie_upon_those_of_the_image() -> None:
+    settings = {"synchronous_mode": True, "postgresql": {"parameters": {"max_wal_size": "1GB"}}}
+    dcs = member.build_configuration(TEMPLATE, settings, PASSWORDS, "10.0.0.1")["bootstrap"]["dcs"]
+    assert dcs["synchronous_mode"] is True
+    assert dcs["postgresql"]["parameters"]["max_wal_size"] == "1GB"
+    assert dcs["postgresql"]["parameters"]["wal_level"] == "logical"
+    assert dcs["ttl"] == 20
+
+
+@pytest.mark.parametrize(("pod_ip", "address"), [("10.0.0.1", "10.0.0.1:5432"), ("fd00::1", "[fd00::1]:5432")])
+def test_members_name_the_address_of_their_pod(pod_ip: str, address: str) -> None:
+    configuration = member.build_configuration(TEMPLATE, {}, PASSWORDS, pod_ip)
+    assert configuration["postgresql"]["connect_address"] == address
+
+
+def test_each_role_gets_its_own_password() -> None:
+    configuration = member.build_configuration(TEMPLATE, {}, PASSWORDS, "10.0.0.1")
+    roles = configuration["postgresql"]["authentication"]
+    assert roles["superuser"] == {"username": "postgres", "password": "pw-superuser"}
+    assert roles["replication"] == {"username": "caisson_replication", "password": "pw-replication"}
+    assert roles["rewind"] == {"username": "caisson_rewind", "password": "pw-rewind"}
+    assert configuration["restapi"]["authentication"] == {"username": "caisson", "password": "pw-restapi"}
+
+
+def test_reads_the_keys_of_a_mounted_secret_and_not_its_bookkeeping(tmp_path: Path) -> None:
+    (tmp_path / "..data").mkdir()
+    (tmp_path / "owner").write_text("secret")
+    assert member.read_passwords(tmp_path) == {"owner": "secret"}
+
+
+def test_private_files_are_private_whatever_stood_there(tmp_path: Path) -> None:
+    path = tmp_path / "passfile"
+    path.write_text("old")
+    path.chmod(0o644)
+    member.write_private(path, "new")
+    assert path.read_text() == "new"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_one_container_at_a_time_lives_on_a_volume(tmp_path: Path) -> None:
+    held = member.hold_volume(tmp_path)
+    other = os.open(tmp_path / "member.lock", os.O_RDWR)
+    assert os.get_inheritable(held)
+    with pytest.raises(BlockingIOError):
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(held)
+    fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(other)

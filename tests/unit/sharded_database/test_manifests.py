@@ -1,0 +1,211 @@
+"""What the manifests promise: names, what outlives the resource, restricted pods, no password outside a Secret."""
+
+import base64
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from caisson_operator.api.sharded_database_spec import DeletionPolicy, Durability
+from caisson_operator.sharded_database.credentials import build_credentials, read_credentials
+from caisson_operator.sharded_database.manifests import (
+    DatabaseIdentity,
+    ShardManifestInput,
+    build_cluster_settings,
+    build_credentials_secret,
+    build_database_objects,
+    build_shard_objects,
+)
+
+FLIGHTS = DatabaseIdentity("flights", "demo", "uid-1")
+SHARD = ShardManifestInput(
+    database=FLIGHTS,
+    shard="s0",
+    members=2,
+    image="caisson/postgres:abc",
+    engine_service_account="caisson-engine",
+    storage_size="2Gi",
+    resources={"requests": {"cpu": "100m", "memory": "256Mi"}},
+)
+DELETED_WITH_IT = replace(SHARD, database=replace(FLIGHTS, deletion_policy=DeletionPolicy.DELETE))
+CREDENTIALS = build_credentials(lambda name: f"{name}:pass\\word/%")
+
+
+def by_name(objects: tuple[dict[str, Any], ...], kind: str) -> dict[str, dict[str, Any]]:
+    return {entry["metadata"]["name"]: entry for entry in objects if entry["kind"] == kind}
+
+
+def stateful_set(shard: ShardManifestInput = SHARD) -> dict[str, Any]:
+    return by_name(build_shard_objects(shard), "StatefulSet")["flights-s0"]
+
+
+def pod(shard: ShardManifestInput = SHARD) -> dict[str, Any]:
+    spec: dict[str, Any] = stateful_set(shard)["spec"]["template"]["spec"]
+    return spec
+
+
+def environment(shard: ShardManifestInput = SHARD) -> dict[str, str]:
+    return {entry["name"]: entry.get("value", "") for entry in pod(shard)["containers"][0]["env"]}
+
+
+def unowned(objects: tuple[dict[str, Any], ...]) -> set[str]:
+    return {entry["metadata"]["name"] for entry in objects if "ownerReferences" not in entry["metadata"]}
+
+
+def decoded(secret: dict[str, Any]) -> dict[str, str]:
+    return {key: base64.b64decode(value).decode() for key, value in secret["data"].items()}
+
+
+def test_names_every_object_of_a_shard_as_the_reference_does() -> None:
+    found = {(entry["kind"], entry["metadata"]["name"]) for entry in build_shard_objects(SHARD)}
+    services = {("Service", f"flights-s0{suffix}") for suffix in ("", "-ro", "-pods", "-config", "-sync")}
+    assert found == services | {("PodDisruptionBudget", "flights-s0"), ("StatefulSet", "flights-s0")}
+
+
+def test_labels_every_object_with_its_database_and_shard() -> None:
+    wanted = {"caisson.dev/kind": "ShardedDatabase", "caisson.dev/database": "flights", "caisson.dev/shard": "s0"}
+    for entry in build_shard_objects(SHARD):
+        assert wanted.items() <= entry["metadata"]["labels"].items(), entry["metadata"]["name"]
+
+
+def test_gives_the_same_bytes_for_the_same_input() -> None:
+    assert json.dumps(build_shard_objects(SHARD)) == json.dumps(build_shard_objects(replace(SHARD)))
+
+
+def test_patronis_state_outlives_the_resource_as_its_volumes_do() -> None:
+    assert unowned(build_shard_objects(SHARD)) == {"flights-s0-config", "flights-s0-sync"}
+    assert stateful_set()["spec"]["persistentVolumeClaimRetentionPolicy"]["whenDeleted"] == "Retain"
+
+
+def test_everything_goes_with_a_resource_that_says_delete() -> None:
+    assert unowned(build_shard_objects(DELETED_WITH_IT)) == set()
+    assert stateful_set(DELETED_WITH_IT)["spec"]["persistentVolumeClaimRetentionPolicy"]["whenDeleted"] == "Delete"
+
+
+@pytest.mark.parametrize("policy", DeletionPolicy)
+def test_credentials_are_created_without_an_owner_and_owned_by_apply_alone(policy: DeletionPolicy) -> None:
+    database = replace(FLIGHTS, deletion_policy=policy)
+    ownership, _binding = build_database_objects(database, ["s0"], "pw")
+    created = build_credentials_secret(database, CREDENTIALS)
+    assert "ownerReferences" not in created["metadata"]
+    assert ("ownerReferences" in ownership["metadata"]) == (policy == DeletionPolicy.DELETE)
+    assert ownership["metadata"]["name"] == created["metadata"]["name"] == "flights-credentials"
+    assert "data" not in ownership
+
+
+def test_owners_are_named_without_a_claim_to_block_their_deletion() -> None:
+    owner = stateful_set()["metadata"]["ownerReferences"][0]
+    assert (owner["kind"], owner["name"], owner["uid"]) == ("ShardedDatabase", "flights", "uid-1")
+    assert owner["controller"]
+    assert not owner["blockOwnerDeletion"]
+
+
+def test_only_patroni_routes_the_read_write_service() -> None:
+    services = by_name(build_shard_objects(SHARD), "Service")
+    without_selector = {name for name, entry in services.items() if "selector" not in entry["spec"]}
+    assert without_selector == {"flights-s0", "flights-s0-config", "flights-s0-sync"}
+    assert services["flights-s0-ro"]["spec"]["selector"]["caisson.dev/role"] == "replica"
+    assert environment()["PATRONI_SCOPE"] == services["flights-s0"]["metadata"]["name"]
+
+
+def test_selectors_match_the_pods_of_this_shard() -> None:
+    labels = stateful_set()["spec"]["template"]["metadata"]["labels"].items()
+    budget = by_name(build_shard_objects(SHARD), "PodDisruptionBudget")["flights-s0"]
+    for selector in (stateful_set()["spec"]["selector"], budget["spec"]["selector"]):
+        assert selector["matchLabels"].items() <= labels
+        assert selector["matchLabels"]["caisson.dev/shard"] == "s0"
+
+
+def test_pods_meet_the_restricted_pod_security_level() -> None:
+    outer, container = pod()["securityContext"], pod()["containers"][0]["securityContext"]
+    assert outer["runAsNonRoot"]
+    assert outer["runAsUser"] > 0
+    assert outer["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["allowPrivilegeEscalation"] is False
+    assert container["readOnlyRootFilesystem"] is True
+    assert container["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_every_mount_has_its_volume() -> None:
+    volumes = {volume["name"] for volume in pod()["volumes"]} | {"data"}
+    assert {mount["name"] for mount in pod()["containers"][0]["volumeMounts"]} == volumes
+
+
+def test_leaves_the_storage_class_to_the_cluster_unless_told() -> None:
+    told = stateful_set(replace(SHARD, storage_class="fast"))["spec"]["volumeClaimTemplates"][0]
+    assert "storageClassName" not in stateful_set()["spec"]["volumeClaimTemplates"][0]["spec"]
+    assert told["spec"]["storageClassName"] == "fast"
+
+
+@pytest.mark.parametrize(
+    ("durability", "members", "is_synchronous", "is_strict"),
+    [
+        (Durability.SYNCHRONOUS, 2, True, False),
+        (Durability.STRICT, 3, True, True),
+        (Durability.ASYNCHRONOUS, 2, False, False),
+        (Durability.STRICT, 1, False, False),
+    ],
+)
+def test_durability_decides_who_must_have_a_commit(
+    durability: Durability, members: int, is_synchronous: bool, is_strict: bool
+) -> None:
+    settings = build_cluster_settings(durability, members, "2Gi")
+    assert settings["synchronous_mode"] is is_synchronous
+    assert settings["synchronous_mode_strict"] is is_strict
+
+
+def test_never_throws_away_a_member_that_may_hold_the_only_copy() -> None:
+    settings = build_cluster_settings(Durability.ASYNCHRONOUS, 3, "2Gi")["postgresql"]
+    assert settings["remove_data_directory_on_rewind_failure"] is False
+    assert settings["remove_data_directory_on_diverged_timelines"] is False
+
+
+@pytest.mark.parametrize(("size", "kept"), [("2Gi", "1024MB"), ("100Gi", "51200MB"), ("100Mi", "256MB")])
+def test_a_forgotten_slot_may_fill_half_of_the_volume(size: str, kept: str) -> None:
+    parameters = build_cluster_settings(Durability.SYNCHRONOUS, 2, size)["postgresql"]["parameters"]
+    assert parameters["max_slot_wal_keep_size"] == kept
+
+
+def test_pods_carry_the_settings_that_follow_from_the_resource() -> None:
+    assert json.loads(environment()["CAISSON_DCS"]) == build_cluster_settings(SHARD.durability, 2, "2Gi")
+
+
+def test_no_password_stands_outside_a_secret() -> None:
+    text = json.dumps(build_shard_objects(SHARD))
+    assert "secretKeyRef" not in text
+    assert not [name for name in environment() if "PASSWORD" in name]
+    assert "word" not in repr(CREDENTIALS)
+
+
+def test_credentials_come_back_from_their_secret() -> None:
+    secret = build_credentials_secret(FLIGHTS, CREDENTIALS)
+    assert read_credentials(secret["data"]) == CREDENTIALS
+    assert set(secret["data"]) == {"superuser", "owner", "app", "replication", "rewind", "restapi", "passfile"}
+
+
+def test_missing_credentials_are_named() -> None:
+    secret = build_credentials_secret(FLIGHTS, CREDENTIALS)
+    del secret["data"]["rewind"]
+    with pytest.raises(KeyError, match="rewind"):
+        read_credentials(secret["data"])
+
+
+def test_escapes_the_password_as_libpq_reads_it() -> None:
+    passfile = decoded(build_credentials_secret(FLIGHTS, CREDENTIALS))["passfile"]
+    assert passfile == "*:*:*:caisson_replication:replication\\:pass\\\\word/%\n"
+
+
+def test_binding_speaks_the_service_binding_specification() -> None:
+    _ownership, binding = build_database_objects(FLIGHTS, ["s0", "s1"], "p/w")
+    values = decoded(binding)
+    assert binding["metadata"]["name"] == "flights-binding"
+    assert binding["type"] == "servicebinding.io/postgresql"
+    assert (values["type"], values["provider"], values["database"]) == ("postgresql", "caisson", "app")
+    assert values["uri"] == "postgresql://caisson_app:p%2Fw@flights-s0.demo.svc:5432/app"
+    assert json.loads(values["shards"])[1] == {
+        "shard": "s1",
+        "host": "flights-s1.demo.svc",
+        "port": 5432,
+        "read_host": "flights-s1-ro.demo.svc",
+    }
