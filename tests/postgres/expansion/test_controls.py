@@ -21,7 +21,7 @@ from postgres.expansion.leftovers import must_be_settled
 from postgres.expansion.load import running_load
 from postgres.expansion.stage import Stage, set_stage, with_migrations
 
-ROUNDS = 4
+ROUNDS = 10  # about four rounds of five bite: that none of ten does is no chance
 WARM_UP = 60
 APPLY_OFF = "max_logical_replication_workers = 0"
 
