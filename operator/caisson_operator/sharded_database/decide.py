@@ -65,7 +65,9 @@ def _wait_for_shards(wanted: Wanted, observed: Observed) -> Decision:
     missing = [shard for shard in wanted.shards if shard not in observed.shards]
     if not missing:
         return Settled()
-    told = "; ".join(f"{shard}: {observed.unreachable.get(shard, 'not there yet')}" for shard in missing)
+    turns = dict.fromkeys(set(wanted.shards) - observed.objects.shards, "is made once the one before it is up")
+    reasons = turns | dict(observed.unreachable)
+    told = "; ".join(f"{shard}: {reasons.get(shard, 'not there yet')}" for shard in missing)
     return Wait("ShardsNotReady", f"waiting for a primary of {', '.join(missing)} ({told})"[:1800], 2)
 
 

@@ -13,7 +13,8 @@ from caisson_operator.core.decisions import Decision, Plan, Refuse, Settled, dec
 
 from . import steps
 from .manifests import ShardManifestInput, build_database_objects, build_shard_objects
-from .observed import Objects, Observed
+from .manifests.names import SHARD_LABEL
+from .observed import Objects, Observed, Shard, owners
 from .wanted import Wanted
 
 CONTENT = "caisson.dev/content"
@@ -22,7 +23,7 @@ CONTENT = "caisson.dev/content"
 def decide_provisioning(wanted: Wanted, observed: Observed) -> Decision:
     return decide_first(
         lambda: _make_credentials(wanted, observed.objects),
-        lambda: _apply(wanted, observed.objects),
+        lambda: _apply(wanted, observed),
     )
 
 
@@ -39,12 +40,32 @@ def _make_credentials(wanted: Wanted, objects: Objects) -> Decision:
     return Plan((steps.CreateCredentials(),), "MakingCredentials", "making the passwords of the database's roles")
 
 
-def _apply(wanted: Wanted, objects: Objects) -> Decision:
-    stale = tuple(m for m in build_objects(wanted, objects) if objects.contents.get(_identity(m)) != _content(m))
+def _apply(wanted: Wanted, observed: Observed) -> Decision:
+    objects, due = observed.objects, find_due_shards(wanted, observed)
+    built = build_objects(wanted, objects)
+    stale = tuple(m for m in built if objects.contents.get(_identity(m)) != _content(m) and _shard(m) in {None, *due})
     if not stale:
         return Settled()
     names = ", ".join(sorted({manifest["metadata"]["name"] for manifest in stale}))
     return Plan((steps.ApplyObjects(stale),), "ApplyingObjects", f"applying {names}"[:1000])
+
+
+def find_due_shards(wanted: Wanted, observed: Observed) -> tuple[str, ...]:
+    """The shards that there are, and those that may be made now.
+
+    A database that nobody uses yet gets all of its shards at once. One that serves gets them one after the other, each with
+    its standby: members that start take the processor from those that work.
+    """
+    present, held = observed.objects.shards, set(owners(observed.shards).values())
+    missing = [shard for shard in wanted.shards if shard not in present]
+    if not held:
+        return wanted.shards
+    is_starting = any(not _is_up(wanted, observed.shards.get(shard)) for shard in present - held)
+    return (*(shard for shard in wanted.shards if shard in present), *missing[: 0 if is_starting else 1])
+
+
+def _is_up(wanted: Wanted, shard: Shard | None) -> bool:
+    return shard is not None and (shard.has_synchronous_standby or not wanted.is_synchronous)
 
 
 def build_objects(wanted: Wanted, objects: Objects) -> tuple[dict[str, Any], ...]:
@@ -76,6 +97,12 @@ def _stamp(manifest: dict[str, Any]) -> dict[str, Any]:
 
 def _content(manifest: Mapping[str, Any]) -> str:
     return str(manifest["metadata"]["annotations"][CONTENT])
+
+
+def _shard(manifest: Mapping[str, Any]) -> str | None:
+    """None for what belongs to the database as a whole."""
+    label: str | None = manifest["metadata"]["labels"].get(SHARD_LABEL)
+    return label
 
 
 def _identity(manifest: Mapping[str, Any]) -> tuple[str, str]:

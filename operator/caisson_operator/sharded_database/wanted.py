@@ -47,6 +47,11 @@ class Wanted:
     resources: Mapping[str, Mapping[str, str]]
 
     @property
+    def is_synchronous(self) -> bool:
+        """Whether every acknowledged commit must be on a standby too."""
+        return self.members > 1 and self.durability is not Durability.ASYNCHRONOUS
+
+    @property
     def tables(self) -> tuple[Table, ...]:
         return tuple(table for group in self.groups.values() for table in group.tables)
 

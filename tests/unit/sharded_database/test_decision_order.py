@@ -87,6 +87,35 @@ def test_only_objects_that_are_missing_or_stale_are_applied() -> None:
     assert [(m["kind"], m["metadata"]["name"]) for m in step.manifests] == [("StatefulSet", "flights-s1")]
 
 
+def made_at(wanted: Wanted, shards: dict[str, Shard], present: int) -> set[str]:
+    """The shards of which something is applied, where so many are there already."""
+    objects = provision(build_wanted(present)) if present else Objects(has_credentials=True)
+    decision = decide(wanted, observe(wanted, shards, objects))
+    applied = decision.steps[0].manifests if isinstance(decision, Plan) else ()  # type: ignore[attr-defined]
+    return {shard for m in applied if (shard := m["metadata"]["labels"].get("caisson.dev/shard"))}
+
+
+def test_a_database_that_nobody_uses_gets_all_its_shards_at_once() -> None:
+    assert made_at(build_wanted(3), {}, 0) == {"s0", "s1", "s2"}
+
+
+def test_a_database_that_serves_gets_a_new_shard_once_the_one_before_is_up() -> None:
+    wanted, before = build_wanted(4), settle(build_wanted(2))
+    third = replace(before["s0"], name="s2", shard_map={}, leaves={})
+    assert made_at(wanted, before, 2) == {"s2"}
+    assert made_at(wanted, before, 3) == set(), "s2 has no primary yet"
+    assert made_at(wanted, {**before, "s2": replace(third, has_synchronous_standby=False)}, 3) == set()
+    assert made_at(wanted, {**before, "s2": third}, 3) == {"s3"}
+
+
+def test_says_that_a_shard_waits_for_its_turn() -> None:
+    wanted, before = build_wanted(4), settle(build_wanted(2))
+    objects = replace(provision(wanted), images=provision(build_wanted(3)).images)
+    decision = decide(wanted, observe(wanted, before, objects))
+    assert isinstance(decision, Wait)
+    assert "s3: is made once the one before it is up" in decision.message
+
+
 def test_a_shard_keeps_the_image_that_it_was_made_with() -> None:
     """Upgrading the operator restarts no database; a new shard gets the new image."""
     upgraded = build_wanted(3, image="newer")
