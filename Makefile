@@ -4,6 +4,8 @@ export CAISSON_HOME ?= $(HOME)/.cache/caisson
 PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest
 WITH_TOOLS = eval "$$(tests/kind/env)" &&
+# Who watches a cluster on the same machine must not take the processor from it.
+ASIDE = nice -n 10
 ONLY ?=
 
 $(shell mkdir -p build)
@@ -15,7 +17,7 @@ help: ## this list
 
 demo: .venv/ready ## the main job on real flights: expand under live traffic, then lose a primary
 	tests/kind/up
-	$(WITH_TOOLS) $(PYTHON) tests/demo/run
+	$(WITH_TOOLS) $(ASIDE) $(PYTHON) tests/demo/run
 
 test: check postgres api e2e ## every test there is, kind included
 
@@ -40,7 +42,7 @@ api: .venv/ready ## against a real kube-apiserver and etcd, without nodes
 
 e2e: .venv/ready ## on kind; ONLY=expression picks tests; the cluster stays up
 	tests/kind/up
-	$(WITH_TOOLS) $(PYTEST) tests/e2e -q $(if $(ONLY),-k "$(ONLY)")
+	$(WITH_TOOLS) $(ASIDE) $(PYTEST) tests/e2e -q $(if $(ONLY),-k "$(ONLY)")
 
 bench: .venv/ready ## measurements into build/bench; ONLY=name picks one
 	tests/postgres/install
