@@ -25,8 +25,9 @@ check: .venv/ready ## without a cluster: format, lint, types, imports, unit, sim
 	tests/kind/tools client
 	$(PYTHON) -m ruff format --check operator workloads tests
 	$(PYTHON) -m ruff check operator workloads tests
-	$(PYTHON) -m mypy operator/caisson_operator workloads/sdk/caisson workloads/cli/kubectl_caisson workloads/flights
-	PYTHONPATH=operator:workloads/sdk:workloads/cli .venv/bin/lint-imports
+	$(PYTHON) -m mypy operator/caisson_operator workloads/sdk/caisson workloads/cli/kubectl_caisson workloads/flights \
+	  workloads/postgres/early_expiry
+	PYTHONPATH=operator:workloads/sdk:workloads/cli:workloads/postgres .venv/bin/lint-imports
 	$(PYTEST) tests/unit tests/sim -q
 	$(MAKE) --no-print-directory generate
 	git diff --exit-code --stat -- crds charts docs/reference

@@ -118,13 +118,33 @@ def test_selectors_match_the_pods_of_this_shard() -> None:
 
 
 def test_pods_meet_the_restricted_pod_security_level() -> None:
-    outer, container = pod()["securityContext"], pod()["containers"][0]["securityContext"]
+    outer = pod()["securityContext"]
     assert outer["runAsNonRoot"]
     assert outer["runAsUser"] > 0
     assert outer["seccompProfile"] == {"type": "RuntimeDefault"}
-    assert container["allowPrivilegeEscalation"] is False
-    assert container["readOnlyRootFilesystem"] is True
-    assert container["capabilities"] == {"drop": ["ALL"]}
+    for container in pod()["containers"]:
+        assert container["securityContext"]["allowPrivilegeEscalation"] is False
+        assert container["securityContext"]["readOnlyRootFilesystem"] is True
+        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_the_agent_beside_each_member_knows_who_it_is_and_no_secret() -> None:
+    member, agent = pod()["containers"]
+    assert (member["name"], agent["name"]) == ("postgresql", "early-expiry")
+    assert agent["image"] == member["image"]
+    assert "volumeMounts" not in agent
+    assert {entry["name"] for entry in agent["env"]} == {
+        "PATRONI_NAME",
+        "PATRONI_SCOPE",
+        "PATRONI_KUBERNETES_NAMESPACE",
+        "PATRONI_KUBERNETES_POD_IP",
+    }
+
+
+@pytest.mark.parametrize("change", [{"members": 1}, {"durability": Durability.ASYNCHRONOUS}])
+def test_the_agent_is_there_before_it_has_anything_to_do(change: dict[str, Any]) -> None:
+    """Both change without a restart of the pods."""
+    assert [entry["name"] for entry in pod(replace(SHARD, **change))["containers"]] == ["postgresql", "early-expiry"]
 
 
 def test_every_mount_has_its_volume() -> None:

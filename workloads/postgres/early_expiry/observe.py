@@ -1,0 +1,100 @@
+"""Reads only: the store's records, signs of life of the leader, and the state of the agent's own member.
+
+Every question has a limit of its own. A server that was stopped in its tracks (SIGSTOP, a frozen node) still takes
+connections, its kernel does: only an answer is a sign of life.
+"""
+
+import asyncio
+import struct
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import urllib3
+
+from .kube import Kube, NotFound
+from .records import NO_SYNC, LeaderRecord, OwnMember, SyncRecord, parse_leader, parse_own, parse_sync
+from .watch import Look, Watch, must_probe
+
+PROBE_SECONDS = 0.4
+# Length 8, then the code that asks whether the server speaks TLS: it answers with one byte, before any password.
+SSL_REQUEST = struct.pack("!ii", 8, 80877103)
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    postgresql: int = 5432
+    restapi: int = 8008
+
+
+@dataclass(frozen=True, slots=True)
+class Eyes:
+    """What this agent sees of its shard. `clock` is monotonic; `wall` is the node's, as Patroni beside us uses it."""
+
+    kube: Kube
+    scope: str
+    own_address: str
+    ports: Ports = Ports()
+    clock: Callable[[], float] = time.monotonic
+    wall: Callable[[], float] = time.time
+    pool: urllib3.PoolManager = field(default_factory=urllib3.PoolManager)
+
+    async def look(self, before: Watch | None) -> Look:
+        """One round. Raises StoreError."""
+        begun_at = self.clock()
+        record = await self.read_leader()
+        read_at = self.clock()
+        if record.address is None or not must_probe(before, record, read_at):
+            return Look(record, begun_at, read_at)
+        is_postgres_up, is_rest_up = await asyncio.gather(
+            self.is_postgres_up(record.address), self.is_rest_up(record.address)
+        )
+        return Look(record, begun_at, read_at, is_postgres_up, is_rest_up)
+
+    async def read_leader(self) -> LeaderRecord:
+        return parse_leader(await self.kube.read(f"endpoints/{self.scope}"))
+
+    async def read_sync(self) -> SyncRecord:
+        try:
+            return parse_sync(await self.kube.read(f"endpoints/{self.scope}-sync"))
+        except NotFound:
+            return NO_SYNC
+
+    async def observe_own(self) -> OwnMember:
+        is_up, status = await asyncio.gather(self.is_postgres_up(self.own_address), self.read_own_status())
+        return parse_own(is_up, status, self.wall())
+
+    async def is_postgres_up(self, address: str) -> bool:
+        try:
+            async with asyncio.timeout(PROBE_SECONDS):
+                return await ask_for_tls(address, self.ports.postgresql)
+        except OSError:  # TimeoutError is one.
+            return False
+
+    async def is_rest_up(self, address: str) -> bool:
+        """Whether Patroni says anything at all, be it that it is not well."""
+        return await self.get(address, "liveness") is not None
+
+    async def read_own_status(self) -> Mapping[str, Any] | None:
+        answer = await self.get(self.own_address, "patroni")
+        return None if answer is None else answer.json()
+
+    async def get(self, address: str, path: str) -> urllib3.BaseHTTPResponse | None:
+        host = f"[{address}]" if ":" in address else address
+        url = f"http://{host}:{self.ports.restapi}/{path}"
+        limit = urllib3.Timeout(total=PROBE_SECONDS)
+        try:
+            return await asyncio.to_thread(self.pool.request, "GET", url, timeout=limit, retries=False)
+        except urllib3.exceptions.HTTPError:
+            return None
+
+
+async def ask_for_tls(address: str, port: int) -> bool:
+    """Whether the server answers with a byte, whichever. Raises OSError."""
+    reader, writer = await asyncio.open_connection(address, port)
+    try:
+        writer.write(SSL_REQUEST)
+        return bool(await reader.read(1))
+    finally:
+        writer.transport.abort()  # A hung peer would keep an orderly close waiting.
