@@ -47,6 +47,7 @@ class Kube:
     pool: urllib3.PoolManager
     base: str
     token_file: Path
+    seconds: float = CALL_SECONDS
 
     @classmethod
     def in_cluster(cls, environment: Mapping[str, str]) -> "Kube":
@@ -75,7 +76,7 @@ class Kube:
                 f"{self.base}/{path}",
                 body=body,
                 headers=headers,
-                timeout=urllib3.Timeout(total=CALL_SECONDS),
+                timeout=urllib3.Timeout(total=self.seconds),
                 retries=False,
             )
         except urllib3.exceptions.HTTPError as error:

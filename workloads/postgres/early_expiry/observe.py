@@ -17,7 +17,6 @@ from .kube import Kube, NotFound
 from .records import NO_SYNC, LeaderRecord, OwnMember, SyncRecord, parse_leader, parse_own, parse_sync
 from .watch import Look, Watch, must_probe
 
-PROBE_SECONDS = 0.4
 # Length 8, then the code that asks whether the server speaks TLS: it answers with one byte, before any password.
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 
@@ -29,6 +28,15 @@ class Ports:
 
 
 @dataclass(frozen=True, slots=True)
+class Patience:
+    """How long an answer may take, in seconds. A leader that answers later than this is as good as silent, a moment long."""
+
+    leaders_postgresql: float = 0.4
+    leaders_restapi: float = 0.4
+    own_member: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Eyes:
     """What this agent sees of its shard. `clock` is monotonic; `wall` is the node's, as Patroni beside us uses it."""
 
@@ -36,6 +44,7 @@ class Eyes:
     scope: str
     own_address: str
     ports: Ports = Ports()
+    patience: Patience = Patience()
     clock: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
     pool: urllib3.PoolManager = field(default_factory=urllib3.PoolManager)
@@ -48,7 +57,8 @@ class Eyes:
         if record.address is None or not must_probe(before, record, read_at):
             return Look(record, begun_at, read_at)
         is_postgres_up, is_rest_up = await asyncio.gather(
-            self.is_postgres_up(record.address), self.is_rest_up(record.address)
+            self.is_postgres_up(record.address, self.patience.leaders_postgresql),
+            self.is_rest_up(record.address, self.patience.leaders_restapi),
         )
         return Look(record, begun_at, read_at, is_postgres_up, is_rest_up)
 
@@ -62,28 +72,30 @@ class Eyes:
             return NO_SYNC
 
     async def observe_own(self) -> OwnMember:
-        is_up, status = await asyncio.gather(self.is_postgres_up(self.own_address), self.read_own_status())
+        is_up, status = await asyncio.gather(
+            self.is_postgres_up(self.own_address, self.patience.own_member), self.read_own_status()
+        )
         return parse_own(is_up, status, self.wall())
 
-    async def is_postgres_up(self, address: str) -> bool:
+    async def is_postgres_up(self, address: str, seconds: float) -> bool:
         try:
-            async with asyncio.timeout(PROBE_SECONDS):
+            async with asyncio.timeout(seconds):
                 return await ask_for_tls(address, self.ports.postgresql)
         except OSError:  # TimeoutError is one.
             return False
 
-    async def is_rest_up(self, address: str) -> bool:
+    async def is_rest_up(self, address: str, seconds: float) -> bool:
         """Whether Patroni says anything at all, be it that it is not well."""
-        return await self.get(address, "liveness") is not None
+        return await self.get(address, "liveness", seconds) is not None
 
     async def read_own_status(self) -> Mapping[str, Any] | None:
-        answer = await self.get(self.own_address, "patroni")
+        answer = await self.get(self.own_address, "patroni", self.patience.own_member)
         return None if answer is None else answer.json()
 
-    async def get(self, address: str, path: str) -> urllib3.BaseHTTPResponse | None:
+    async def get(self, address: str, path: str, seconds: float) -> urllib3.BaseHTTPResponse | None:
         host = f"[{address}]" if ":" in address else address
         url = f"http://{host}:{self.ports.restapi}/{path}"
-        limit = urllib3.Timeout(total=PROBE_SECONDS)
+        limit = urllib3.Timeout(total=seconds)
         try:
             return await asyncio.to_thread(self.pool.request, "GET", url, timeout=limit, retries=False)
         except urllib3.exceptions.HTTPError:
