@@ -42,7 +42,7 @@
   verbs: [create]
 {{- end }}
 
-{{/* What Patroni does in the pods of a shard: its state is in Endpoints, its role in a label of its pod. No Secrets. */}}
+{{/* What Patroni and the agent of early expiry do in the pods of a shard: Patroni's state is in Endpoints, its role in a label of its pod. No Secrets. */}}
 {{- define "caisson.engineRules" -}}
 - apiGroups: [""]
   resources: [endpoints]

@@ -26,6 +26,9 @@ class Guards:
     keeps_to_first_version: bool = True
 
 
+ALL_GUARDS = Guards()
+
+
 @dataclass
 class SimulatedAgent:
     name: str

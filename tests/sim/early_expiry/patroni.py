@@ -3,7 +3,7 @@
 It reads both records at its beginning and goes by what it has read. A member that is not stepped on is one that stalls.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -28,7 +28,7 @@ class View:
     sync: SyncRecord
 
 
-Cycle = Iterator[str]
+Cycle = Generator[str, None, None]
 
 
 def cycle(world: "World", me: Member) -> Cycle:
@@ -57,7 +57,7 @@ def hold(world: "World", me: Member, view: View) -> Cycle:
     yield from enforce_primary_role(world, me, view.sync)
 
 
-def renew(world: "World", me: Member, version: str) -> Iterator[str]:
+def renew(world: "World", me: Member, version: str) -> Generator[str, None, bool]:
     """update_leader: after a conflict it reads once more, and writes once more if the record still names it."""
     renewed = {"renewed": world.store.stamp("renewed")}
     if world.store.write_leader(version, **renewed):

@@ -12,7 +12,7 @@ from early_expiry.watch import Verdict, decide_verdict
 
 from .agent import Guards
 from .patroni import Mode
-from .store import Store
+from .store import B_IS_SYNCHRONOUS, Store
 from .world import AcknowledgedCommitLost, World
 
 Script = Callable[[Guards], None]
@@ -83,7 +83,7 @@ def leader_that_renews_after_the_touch(guards: Guards) -> None:
     world = World(guards)
     world.go_well()
     world.notice_silence("B")
-    while world.store.sync.version == Store().sync.version:
+    while world.store.sync.version == B_IS_SYNCHRONOUS.version:
         world.act("B")
     world.cut_off.add("B")
     world.step_until("A", "renewed")

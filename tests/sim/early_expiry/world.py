@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from .agent import Guards, SimulatedAgent
+from .agent import ALL_GUARDS, Guards, SimulatedAgent
 from .member import Member
 from .patroni import Cycle, Mode, cycle
 from .store import Store
@@ -24,7 +24,7 @@ class NobodyLeads(Violation):
 
 @dataclass
 class World:
-    guards: Guards = Guards()
+    guards: Guards = ALL_GUARDS
     mode: Mode = Mode.ON
     store: Store = field(default_factory=Store)
     members: dict[str, Member] = field(default_factory=dict)

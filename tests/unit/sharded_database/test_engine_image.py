@@ -13,6 +13,7 @@ import yaml
 
 from caisson_operator.sharded_database.credentials import build_credentials
 from caisson_operator.sharded_database.manifests import names, services, stateful_set
+from early_expiry.observe import Ports
 
 
 def load_member() -> ModuleType:
@@ -38,6 +39,14 @@ def test_image_and_manifests_agree_on_labels_and_ports() -> None:
     assert kubernetes["follower_label_value"] == names.REPLICA
     assert kubernetes["ports"] == [{"name": services.POSTGRESQL["name"], "port": services.POSTGRESQL["port"]}]
     assert (member.POSTGRESQL_PORT, member.RESTAPI_PORT) == (names.POSTGRESQL_PORT, names.RESTAPI_PORT)
+    assert Ports() == Ports(names.POSTGRESQL_PORT, names.RESTAPI_PORT)
+
+
+def test_the_agent_of_early_expiry_is_in_the_image_where_the_manifests_look_for_it() -> None:
+    folder = Path(member.__file__).parent
+    assert "COPY early_expiry /opt/caisson/early_expiry/" in (folder / "Dockerfile").read_text().splitlines()
+    table = (Path(__file__).parents[3] / "tests/kind/images").read_text()
+    assert any(line.split()[:1] == ["postgres"] and "early_expiry" in line.split() for line in table.splitlines())
     assert str(member.VOLUME) == stateful_set.DATA_PATH
 
 
