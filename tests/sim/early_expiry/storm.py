@@ -4,7 +4,7 @@ import random
 
 from .world import NAMES, World
 
-KINDS = {"step": 40, "act": 25, "notice": 4, "write": 10, "stream": 25, "cut": 6, "mend": 6}
+KINDS = {"step": 40, "act": 25, "notice": 6, "write": 10, "stream": 30, "cut": 6, "mend": 3}
 
 
 def storm(world: World, seed: int, squalls: int = 6) -> None:
@@ -22,6 +22,8 @@ def squall(world: World, weather: random.Random) -> None:
     for name in NAMES:
         world.notice_silence(name)
         world.act(name, weather.randrange(6))
+    if weather.random() < 0.5:
+        world.cut_off.update(world.store.sync.standbys)
     slow = {name for name in NAMES if weather.random() < 0.3}
     for _ in range(weather.randrange(20, 80)):
         befall(world, weather, slow)

@@ -5,8 +5,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
+from .agent import Guards
 from .storm import storm
-from .world import NAMES, World
+from .world import NAMES, AcknowledgedCommitLost, World
 
 MEMBERS = st.sampled_from(NAMES)
 STORMS = 60
@@ -79,6 +80,13 @@ TestEarlyExpiryMachine.settings = settings(
 @pytest.mark.parametrize("seed", range(STORMS))
 def test_nothing_acknowledged_is_lost_in_a_storm(seed: int) -> None:
     storm(World(), seed)
+
+
+@pytest.mark.parametrize("guards", [Guards(touches_sync=False), Guards(keeps_to_first_version=False)], ids=str)
+def test_storms_find_a_missing_safeguard(guards: Guards) -> None:
+    with pytest.raises(AcknowledgedCommitLost):
+        for seed in range(STORMS):
+            storm(World(guards), seed)
 
 
 def test_storms_do_see_leads_taken_early() -> None:
