@@ -77,6 +77,13 @@ TestEarlyExpiryMachine.settings = settings(
 )
 
 
+def all_storms(guards: Guards) -> list[World]:
+    worlds = [World(guards) for _ in range(STORMS)]
+    for seed, world in enumerate(worlds):
+        storm(world, seed)
+    return worlds
+
+
 @pytest.mark.parametrize("seed", range(STORMS))
 def test_nothing_acknowledged_is_lost_in_a_storm(seed: int) -> None:
     storm(World(), seed)
@@ -85,13 +92,9 @@ def test_nothing_acknowledged_is_lost_in_a_storm(seed: int) -> None:
 @pytest.mark.parametrize("guards", [Guards(touches_sync=False), Guards(keeps_to_first_version=False)], ids=str)
 def test_storms_find_a_missing_safeguard(guards: Guards) -> None:
     with pytest.raises(AcknowledgedCommitLost):
-        for seed in range(STORMS):
-            storm(World(guards), seed)
+        all_storms(guards)
 
 
 def test_storms_do_see_leads_taken_early() -> None:
     """Or they would show nothing."""
-    worlds = [World() for _ in range(STORMS)]
-    for seed, world in enumerate(worlds):
-        storm(world, seed)
-    assert sum(world.newest_timeline > 1 for world in worlds) > STORMS // 4
+    assert sum(world.newest_timeline > 1 for world in all_storms(Guards())) > STORMS // 4
