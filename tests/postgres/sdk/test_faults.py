@@ -281,6 +281,7 @@ def test_closing_ends_every_thread_and_connection(shards: Shards, cluster: Clust
         database.fetch("SELECT 1", key="A")
         assert listeners() != []
     assert listeners() == []
+    database.close()  # once more does no harm
     with cluster.connect() as connection:
         left = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'caisson'"
         wait_until(lambda: connection.execute(left).fetchone() == (0,))

@@ -61,3 +61,10 @@ def test_doubt_is_not_forgotten_when_later_attempts_are_refused(source: MapSourc
     with pytest.raises(OutcomeUnknown) as raised:
         refuse_until_it_gives_up(pacing)
     assert raised.value.is_safe_to_retry
+
+
+def test_a_database_that_is_closed_ends_its_operations(source: MapSource) -> None:
+    pacing = Pacing(source, 3600, is_repeatable=True)
+    source.close()
+    with pytest.raises(NoPrimary, match="the database was closed; nothing was done: because"):
+        pacing.after(refused(Verdict.NO_PRIMARY))

@@ -38,7 +38,7 @@ class MapSource:
         self._pinned: dict[str, Address] = {}
         self._listeners: dict[str, Listener] = {}
         self._news = threading.Condition()
-        self._is_closed = False
+        self.is_closed = False
         self.current = ShardMap()
         self.generation = 0
         self.trouble: dict[str, Exception] = {}
@@ -86,11 +86,11 @@ class MapSource:
     def wait_for_news(self, seen_generation: int, seconds: float) -> bool:
         """Wait until there is news since `seen_generation`, at most `seconds`."""
         with self._news:
-            return self._news.wait_for(lambda: self.generation != seen_generation or self._is_closed, seconds)
+            return self._news.wait_for(lambda: self.generation != seen_generation or self.is_closed, seconds)
 
     def close(self) -> None:
         with self._news:
-            self._is_closed = True
+            self.is_closed = True
             self._announce()
             listeners = list(self._listeners.values())
         for listener in listeners:
@@ -116,7 +116,7 @@ class MapSource:
     def _listen(self, shard: str, address: Address) -> None:
         with self._news:
             known = self._listeners.get(shard)
-            if self._is_closed or (known is not None and known.address == address):
+            if self.is_closed or (known is not None and known.address == address):
                 return
             self._listeners[shard] = Listener(self, self._endpoints, shard, address)
             self._listeners[shard].start()
@@ -134,23 +134,23 @@ class Listener(threading.Thread):
         self._endpoints = endpoints
         self._shard = shard
         self._bell, self._button = socket.socketpair()
-        self._is_stopped = threading.Event()
+        self._is_told_to_end = threading.Event()
 
     def wake(self) -> None:
         with contextlib.suppress(OSError):  # stopped meanwhile
             self._button.send(b"!", socket.MSG_DONTWAIT)
 
     def stop(self) -> None:
-        self._is_stopped.set()
+        self._is_told_to_end.set()
         self.wake()
 
     def run(self) -> None:
-        while not self._is_stopped.is_set():
+        while not self._is_told_to_end.is_set():
             try:
                 self._listen_until_it_breaks()
             except UNHEARD as error:
                 self._source.report(self._shard, error)
-                self._is_stopped.wait(random.uniform(*RECONNECT_SECONDS))
+                self._is_told_to_end.wait(random.uniform(*RECONNECT_SECONDS))
         self._bell.close()
         self._button.close()
 
@@ -160,7 +160,7 @@ class Listener(threading.Thread):
             connection.execute(f"LISTEN {CHANNEL}")
             self._read(connection)
             self._endpoints.warm(self.address)
-            while not self._is_stopped.is_set():
+            while not self._is_told_to_end.is_set():
                 self._read(connection)
                 self._wait_for_bell(connection)
 

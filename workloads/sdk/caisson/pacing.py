@@ -47,7 +47,7 @@ class Pacing:
             if not self._is_repeatable:
                 raise OutcomeUnknown(f"{failure}; without an idempotency_key it is not tried again") from failure
         self._wait(failure, self.deadline - time.monotonic())
-        if self.deadline - time.monotonic() < SHORTEST_ATTEMPT_SECONDS:
+        if self._source.is_closed or self.deadline - time.monotonic() < SHORTEST_ATTEMPT_SECONDS:
             raise self._final(failure) from failure
 
     def _wait(self, failure: Refused | InDoubt, remaining: float) -> None:
@@ -60,7 +60,7 @@ class Pacing:
         self._wait_seconds = min(self._wait_seconds * 2, LONGEST_WAIT_SECONDS)
 
     def _final(self, failure: Refused | InDoubt) -> Exception:
-        after = f"gave up after {self._timeout_seconds:g} s"
+        after = "the database was closed" if self._source.is_closed else f"gave up after {self._timeout_seconds:g} s"
         if self._is_in_doubt:
             return OutcomeUnknown(f"{after}, in doubt: {failure}", has_idempotency_key=self._is_repeatable)
         match failure:
