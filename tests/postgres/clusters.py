@@ -75,6 +75,10 @@ class Cluster:
         return int((self.data / "postmaster.pid").read_text().split("\n", 1)[0])
 
     @property
+    def processes(self) -> list[int]:
+        return [self.postmaster_pid, *_children(self.postmaster_pid)]
+
+    @property
     def log(self) -> str:
         return (self.data / "server.log").read_text(errors="replace")
 
@@ -92,7 +96,7 @@ class Cluster:
 
     def kill9(self) -> None:
         """The machine is gone: every process of the cluster is killed at once, and gone when this returns."""
-        family = [self.postmaster_pid, *_children(self.postmaster_pid)]
+        family = self.processes
         for pid in family:
             _kill(pid)
         _wait_until_gone(family)

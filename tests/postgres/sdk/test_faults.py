@@ -345,3 +345,13 @@ def test_a_wrong_password_is_told_at_once(cluster: Cluster, tmp_path: Path) -> N
 def test_a_standby_is_never_taken_for_a_primary(shards: Shards, cluster: Cluster) -> None:
     with running_standby(cluster) as standby, pytest.raises(caisson.NoPrimary, match="hot standby"):
         ShardedDatabase.connect(dsn=standby.dsn(user="caisson_app"), timeout=1)
+
+
+def test_a_standby_that_takes_the_password_has_not_refused_it(shards: Shards, cluster: Cluster) -> None:
+    """While a shard has no primary its name may lead to a standby: that is worth waiting for."""
+    with (
+        password_demanded(cluster, "right"),
+        running_standby(cluster) as standby,
+        pytest.raises(caisson.NoPrimary, match="hot standby"),
+    ):
+        ShardedDatabase.connect(dsn=standby.dsn(user="caisson_app", password="right"), timeout=1)

@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import pytest
 from psycopg import pq
 
-from caisson.connections import NotConnected, Pool, ShardConnection
+from caisson.connecting import NotConnected
+from caisson.connections import Pool, ShardConnection
 
 
 class Connections:
@@ -18,12 +19,12 @@ class Connections:
         self.opened = 0
         self.sockets: list[socket.socket] = []
 
-    def open(self) -> ShardConnection:
+    def open(self, deadline: float) -> ShardConnection:
         self.opened += 1
         pair = socket.socketpair()
         self.sockets += pair
         pgconn = SimpleNamespace(transaction_status=pq.TransactionStatus.IDLE, socket=pair[0].fileno())
-        return SimpleNamespace(pgconn=pgconn, closed=False, close=lambda: None)  # type: ignore[return-value]
+        return SimpleNamespace(pgconn=pgconn, closed=False, close=lambda: None, is_outdated=lambda: False)  # type: ignore[return-value]
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def soon() -> float:
 
 def test_a_warm_pool_opens_nothing_for_its_first_users(connections: Connections) -> None:
     pool = Pool(connections.open, size=4)
-    pool.warm(2)
+    pool.warm(2, soon())
     with pool.connection(soon()), pool.connection(soon()):
         assert connections.opened == 2
 
@@ -49,9 +50,9 @@ def test_warming_adds_only_what_is_missing_and_keeps_to_the_size(connections: Co
     pool = Pool(connections.open, size=3)
     with pool.connection(soon()):
         pass
-    pool.warm(2)
+    pool.warm(2, soon())
     assert connections.opened == 2
-    pool.warm(9)
+    pool.warm(9, soon())
     assert connections.opened == 3
 
 
@@ -68,7 +69,7 @@ def test_remembers_how_many_were_lent_at_once(connections: Connections) -> None:
 def test_a_pool_that_was_closed_is_not_warmed(connections: Connections) -> None:
     pool = Pool(connections.open, size=4)
     pool.close()
-    pool.warm(2)
+    pool.warm(2, soon())
     assert connections.opened == 0
 
 

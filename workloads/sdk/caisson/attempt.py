@@ -12,7 +12,8 @@ from typing import TypeVar
 import psycopg
 from psycopg import pq
 
-from caisson.connections import NotConnected, Pool, ShardConnection
+from caisson.connecting import NotConnected
+from caisson.connections import Pool, ShardConnection
 from caisson.outcome import Verdict, judge
 from caisson.shard_map import Placement
 from caisson.statements import COMMIT, Answer, gate_check, send
@@ -42,7 +43,15 @@ def commit(connection: ShardConnection, *statements: str) -> list[Answer]:
         raise
     if connection.is_unreplicated:
         raise InDoubt("COMMIT was cancelled while it waited for the standby: a failover may lose the transaction")
+    if connection.is_outdated():
+        raise InDoubt("an old primary answered COMMIT after its successor was heard: it may be lost")
     return answers
+
+
+def must_be_newest(connection: ShardConnection) -> None:
+    """Raise Refused if a newer primary was heard while this one read: it may have read what has changed since."""
+    if connection.is_outdated():
+        raise Refused(Verdict.LOST, "an old primary answered a read after its successor was heard")
 
 
 def attempt(

@@ -117,10 +117,12 @@ def _from_dsn(dsn: str) -> Binding:
 
 
 def conninfo(binding: Binding, host: str, port: int, **more: str | int) -> str:
-    """A libpq connection string. A dead address must show within seconds: short timeouts, quick keepalives."""
+    """A libpq connection string. A server that dies later must show within seconds: quick keepalives.
+
+    How long to wait for a connection is not libpq's to say (caisson.connecting): a `connect_timeout` counts for nothing.
+    """
     return make_conninfo(
         **{
-            "connect_timeout": "2",
             "keepalives": "1",
             "keepalives_idle": "2",
             "keepalives_interval": "1",

@@ -9,7 +9,7 @@ import select
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -17,23 +17,19 @@ import psycopg
 from psycopg import pq
 from psycopg.abc import PQGen
 
+from caisson.connecting import NotConnected, connect_first
+from caisson.epoch import ShardEpoch
+
 RV = TypeVar("RV")
 
 SYNC_REPLICATION_WAIT = "SyncRepWaitForLSN"
 _TIMED_OUT = psycopg.errors._WaitTimeout
 _POLL_SECONDS = 0.1
+PATIENCE_SECONDS = 0.4
 
 
 class ServerSilent(psycopg.OperationalError):
-    """The server did not answer before the deadline; the connection is closed, not cancelled."""
-
-
-class PasswordRefused(psycopg.OperationalError):
-    """The server did not let this user in, with the newest password that the binding holds."""
-
-
-class NotConnected(Exception):
-    """No connection to the server could be had, or it is not ready to serve. Nothing was done."""
+    """The server did not answer in time, or not before its successor did; the connection is closed, not cancelled."""
 
 
 class ShardConnection(psycopg.Connection[tuple[Any, ...]]):
@@ -44,15 +40,36 @@ class ShardConnection(psycopg.Connection[tuple[Any, ...]]):
 
     deadline: float | None = None
     is_unreplicated: bool = False
+    epoch: ShardEpoch | None = None
+    timeline: int = 0
+    on_silence: Callable[["ShardConnection"], object] = staticmethod(lambda connection: None)
+    """Called once a statement has gone without an answer for PATIENCE_SECONDS."""
+
+    def is_outdated(self) -> bool:
+        """Whether the shard has a newer primary than the one that this connection leads to."""
+        return self.epoch is not None and self.timeline < self.epoch.newest_timeline
 
     def wait(self, gen: PQGen[RV], interval: float = _POLL_SECONDS, timeout: float | None = None) -> RV:
         if self.deadline is None or timeout is not None:
             return super().wait(gen, interval, timeout)
-        try:
-            return super().wait(gen, interval, max(0.0, self.deadline - time.monotonic()))
-        except _TIMED_OUT:
-            self.pgconn.finish()
-            raise ServerSilent("the server did not answer before the deadline") from None
+        is_first = True
+        while True:
+            left = self.deadline - time.monotonic()
+            try:
+                return super().wait(gen, interval, max(0.0, min(left, PATIENCE_SECONDS)))
+            except _TIMED_OUT:
+                self._must_have_hope(left - PATIENCE_SECONDS)
+            if is_first:
+                self.on_silence(self)
+                is_first = False
+
+    def _must_have_hope(self, left_seconds: float) -> None:
+        """Between two slices of a wait: close the socket and raise where the next one is of no use."""
+        if left_seconds > 0 and not self.is_outdated():
+            return
+        self.pgconn.finish()
+        before = "the deadline" if left_seconds <= 0 else "a newer primary of its shard was heard"
+        raise ServerSilent(f"the server did not answer before {before}") from None
 
     def note_notice(self, diagnostic: psycopg.errors.Diagnostic) -> None:
         """Catch the WARNING that a commit gave up waiting for its standby. The message may be translated, this not."""
@@ -60,11 +77,15 @@ class ShardConnection(psycopg.Connection[tuple[Any, ...]]):
             self.is_unreplicated = True
 
 
-def open_connection(conninfo: str) -> ShardConnection:
+def open_connection(
+    conninfo: str, deadline: float, is_given_up: Callable[[], bool], passed_over: Collection[str] = ()
+) -> ShardConnection:
     """Connect in autocommit: the SDK sends BEGIN and COMMIT itself, in the same message as the statements."""
-    connection: ShardConnection = ShardConnection.connect(
-        conninfo, autocommit=True, cursor_factory=psycopg.ClientCursor, prepare_threshold=None
-    )
+    connection = ShardConnection(connect_first(conninfo, deadline, is_given_up, passed_over))
+    connection.autocommit = True
+    connection.cursor_factory = psycopg.ClientCursor
+    connection.prepare_threshold = None
+    connection.deadline = deadline
     connection.add_notice_handler(connection.note_notice)
     return connection
 
@@ -72,7 +93,7 @@ def open_connection(conninfo: str) -> ShardConnection:
 class Pool:
     """At most `size` connections to one server, the latest used first. Thread-safe."""
 
-    def __init__(self, connect: Callable[[], ShardConnection], size: int) -> None:
+    def __init__(self, connect: Callable[[float], ShardConnection], size: int) -> None:
         self._connect = connect
         self._size = size
         self._slots = threading.BoundedSemaphore(size)
@@ -93,7 +114,7 @@ class Pool:
             raise NotConnected("no connection became free before the deadline; is pool_size too small?")
         self._count(1)
         try:
-            connection = self._take() or self._open()
+            connection = self._take() or self._open(deadline)
             try:
                 connection.deadline, connection.is_unreplicated = deadline, False
                 yield connection
@@ -103,10 +124,10 @@ class Pool:
             self._count(-1)
             self._slots.release()
 
-    def warm(self, wanted: int) -> None:
+    def warm(self, wanted: int, deadline: float) -> None:
         """Open connections until `wanted` are idle: who comes first to a server does not wait for its handshake."""
         while len(self._idle) < min(wanted, self._size) and not self._is_closed:
-            self._give_back(self._open())
+            self._give_back(self._open(deadline))
 
     def discard_idle(self) -> None:
         """Close what is idle: after one connection broke, the others lead to the same dead server."""
@@ -138,23 +159,27 @@ class Pool:
                 connection = self._idle.pop()
             except IndexError:
                 return None
-            if is_quiet(connection):
+            if is_quiet(connection) and not connection.is_outdated():
                 return connection
             connection.close()
 
-    def _open(self) -> ShardConnection:
+    def _open(self, deadline: float) -> ShardConnection:
         try:
-            return self._connect()
-        except psycopg.OperationalError as error:
+            return self._connect(deadline)
+        except psycopg.Error as error:
             raise NotConnected(str(error)) from error
 
     def _give_back(self, connection: ShardConnection) -> None:
-        idle = pq.TransactionStatus.IDLE
-        if self._is_closed or connection.closed or connection.pgconn.transaction_status != idle:
+        if self._is_closed or connection.closed or not is_idle(connection) or connection.is_outdated():
             connection.close()
         else:
             connection.deadline = None
             self._idle.append(connection)
+
+
+def is_idle(connection: ShardConnection) -> bool:
+    """Whether the connection is in no transaction."""
+    return bool(connection.pgconn.transaction_status == pq.TransactionStatus.IDLE)
 
 
 def is_quiet(connection: ShardConnection) -> bool:

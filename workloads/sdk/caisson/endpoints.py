@@ -1,14 +1,23 @@
 """The servers of one database: opens connections with the binding's present credentials, and keeps a pool for each."""
 
 import threading
+import time
+from collections.abc import Callable, Collection
 
 import psycopg
 
 from caisson.binding import Binding, Reader, conninfo
-from caisson.connections import PasswordRefused, Pool, ShardConnection, open_connection
+from caisson.connecting import NotConnected, PasswordRefused
+from caisson.connections import Pool, ShardConnection, open_connection
+from caisson.epoch import TIMELINE, Epochs, OldPrimary
 from caisson.shard_map import Address
+from caisson.statements import send
 
 APPLICATION_NAME = "caisson"
+WARM_SECONDS = 2.0
+STANDBY_SECONDS = 2.0
+"""How long to try to reach a standby: another server can answer instead."""
+_WHO = f"SELECT shard, {TIMELINE} FROM caisson.identity"
 
 
 class Endpoints:
@@ -20,6 +29,10 @@ class Endpoints:
         self._pool_size = pool_size
         self._pools: dict[tuple[str, int, bool], Pool] = {}
         self._lock = threading.Lock()
+        self._is_closed = False
+        self.epochs = Epochs()
+        self.on_silence: Callable[[ShardConnection], object] = lambda connection: None
+        """Called when a statement waits for a primary that is silent: is there a newer one?"""
 
     @property
     def binding(self) -> Binding:
@@ -36,43 +49,90 @@ class Endpoints:
         pool = self.primary_pool(address)
         with self._lock:
             busiest = max(other.most_lent for key, other in self._pools.items() if key[2])
-        pool.warm(busiest)
+        pool.warm(busiest, time.monotonic() + WARM_SECONDS)
 
     def standby_pool(self, address: Address) -> Pool | None:
         if address.read_host is None:
             return None
         return self._pool(address.read_host, address.port, must_be_primary=False)
 
-    def open(self, host: str, port: int, must_be_primary: bool = True) -> ShardConnection:
-        """Connect; where the password was refused, once more with what the binding says by now."""
-        used = self._binding
-        try:
-            return self._open(used, host, port, must_be_primary)
-        except PasswordRefused:
-            self._binding = self._read_binding()
-            if self._binding.parameters == used.parameters:
+    def open_primary(self, host: str, port: int, deadline: float) -> ShardConnection:
+        """Connect to a shard's newest primary that was heard. `deadline` is of time.monotonic().
+
+        Raises psycopg.Error, NotConnected (OldPrimary, or no shard).
+        """
+        old_primary: OldPrimary | None = None
+        passed_over: list[str] = []  # addresses of old primaries: the name may have a newer one too
+        while True:
+            try:
+                # A standby answers reads with old rows; after a failover the old primary is one. libpq refuses it.
+                connection = self._open(host, port, deadline, "primary", passed_over)
+            except NotConnected as error:
+                raise old_primary or error from error
+            try:
+                self._identify(connection)
+                return connection
+            except OldPrimary as error:
+                old_primary, address = error, connection.info.hostaddr
+                connection.close()
+                if not address:
+                    raise
+                passed_over.append(address)
+            except BaseException:
+                connection.close()
                 raise
-            return self._open(self._binding, host, port, must_be_primary)
+
+    def open_standby(self, host: str, port: int, deadline: float) -> ShardConnection:
+        """Connect to whatever answers there."""
+        return self._open(host, port, min(deadline, time.monotonic() + STANDBY_SECONDS), "any", ())
 
     def close(self) -> None:
+        """Close what is idle; whoever is connecting gives up."""
+        self._is_closed = True
         with self._lock:
             for pool in self._pools.values():
                 pool.close()
 
-    def _open(self, binding: Binding, host: str, port: int, must_be_primary: bool) -> ShardConnection:
-        # A standby answers reads with old rows; after a failover the old primary is one. libpq refuses it at connect.
-        wanted = "primary" if must_be_primary else "any"
-        options = {"target_session_attrs": wanted, "application_name": APPLICATION_NAME}
+    def _open(
+        self, host: str, port: int, deadline: float, target_session_attrs: str, passed_over: Collection[str]
+    ) -> ShardConnection:
+        """Connect; where the password was refused, once more with what the binding says by now."""
+        used = self._binding
+        wanted = {"target_session_attrs": target_session_attrs, "application_name": APPLICATION_NAME}
+
+        def connect(binding: Binding) -> ShardConnection:
+            target = conninfo(binding, host, port, **wanted)
+            return open_connection(target, deadline, lambda: self._is_closed, passed_over)
+
         try:
-            return open_connection(conninfo(binding, host, port, **options))
-        except psycopg.OperationalError as error:
-            if error.pgconn is not None and error.pgconn.used_password:
-                raise PasswordRefused(str(error)) from error
-            raise
+            return connect(used)
+        except PasswordRefused:
+            self._binding = self._read_binding()
+            if self._binding.parameters == used.parameters:
+                raise
+            return connect(self._binding)
+
+    def _identify(self, connection: ShardConnection) -> None:
+        try:
+            rows = send(connection, _WHO)[0].rows
+        except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
+            raise NotConnected(f"the server is no shard of a ShardedDatabase, or not yet: {error}") from error
+        if len(rows) != 1:
+            raise NotConnected("the shard has no identity yet: it is still being set up")
+        ((shard, timeline),) = rows
+        connection.epoch, connection.timeline = self.epochs.hear(shard, timeline), timeline
 
     def _pool(self, host: str, port: int, must_be_primary: bool) -> Pool:
         key = (host, port, must_be_primary)
+
+        def connect(deadline: float) -> ShardConnection:
+            if not must_be_primary:
+                return self.open_standby(host, port, deadline)
+            connection = self.open_primary(host, port, deadline)
+            connection.on_silence = self.on_silence
+            return connection
+
         with self._lock:
             if key not in self._pools:
-                self._pools[key] = Pool(lambda: self.open(host, port, must_be_primary), self._pool_size)
+                self._pools[key] = Pool(connect, self._pool_size)
             return self._pools[key]

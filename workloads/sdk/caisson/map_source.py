@@ -15,7 +15,8 @@ import time
 import psycopg
 
 from caisson.binding import Binding
-from caisson.connections import NotConnected, ShardConnection
+from caisson.connecting import NotConnected
+from caisson.connections import ShardConnection
 from caisson.endpoints import Endpoints
 from caisson.errors import ConfigurationError
 from caisson.shard_map import Address, ShardMap, ShardView, merge
@@ -23,7 +24,11 @@ from caisson.view import read_view
 
 CHANNEL = "caisson_map"
 REREAD_SECONDS = 5.0
-ANSWER_SECONDS = 3.0
+CONNECT_SECONDS = 10.0
+LEAST_SECONDS = 0.5
+"""A seed is given so much, even at the very deadline: else its silence would hide why it could not be heard before."""
+ANSWER_SECONDS = 1.5
+"""A listener's server that takes longer is connected to anew, which hurts nobody; it may have a successor by then."""
 RECONNECT_SECONDS = (0.1, 0.5)
 UNHEARD = (psycopg.Error, NotConnected, ConfigurationError)
 
@@ -43,18 +48,20 @@ class MapSource:
         self.generation = 0
         self.trouble: dict[str, Exception] = {}
         self.heard: set[str] = set()
+        endpoints.on_silence = self._ask_of
 
-    def begin(self, binding: Binding) -> None:
+    def begin(self, binding: Binding, deadline: float) -> None:
         """Start from the binding: shards by name, or seeds that have to be asked for theirs. May be called again."""
         self._pinned.update(binding.shards)
         for shard, address in binding.shards.items():
             self._listen(shard, address)
         if not binding.shards and not self.heard:
             for seed in binding.seeds:
-                self._ask_seed(seed)
+                self._ask_seed(seed, max(deadline, time.monotonic() + LEAST_SECONDS))
 
     def absorb(self, view: ShardView) -> None:
-        """Hear a shard; start to listen to shards that are new."""
+        """Hear a shard; start to listen to shards that are new. Raises OldPrimary."""
+        self._endpoints.epochs.hear(view.shard, view.timeline)
         with self._news:
             merged = merge(self.current, view, self._pinned)
             if merged is not self.current or view.shard not in self.heard or view.shard in self.trouble:
@@ -98,9 +105,9 @@ class MapSource:
         for listener in listeners:
             listener.join()
 
-    def _ask_seed(self, seed: Address) -> None:
+    def _ask_seed(self, seed: Address, deadline: float) -> None:
         try:
-            with contextlib.closing(self._endpoints.open(seed.host, seed.port)) as connection:
+            with contextlib.closing(self._endpoints.open_primary(seed.host, seed.port, deadline)) as connection:
                 view = read_view(connection)
         except UNHEARD as error:
             self.report(f"{seed.host}:{seed.port}", error)
@@ -108,6 +115,11 @@ class MapSource:
         self.trouble.pop(f"{seed.host}:{seed.port}", None)
         self._pinned[view.shard] = seed
         self.absorb(view)
+
+    def _ask_of(self, silent: ShardConnection) -> None:
+        listener = self._listeners.get(silent.epoch.shard) if silent.epoch else None
+        if listener is not None:
+            listener.wake()
 
     def _announce(self) -> None:
         self.generation += 1
@@ -155,7 +167,8 @@ class Listener(threading.Thread):
         self._button.close()
 
     def _listen_until_it_breaks(self) -> None:
-        with contextlib.closing(self._endpoints.open(self.address.host, self.address.port)) as connection:
+        host, port, deadline = self.address.host, self.address.port, time.monotonic() + CONNECT_SECONDS
+        with contextlib.closing(self._endpoints.open_primary(host, port, deadline)) as connection:
             connection.deadline = time.monotonic() + ANSWER_SECONDS
             connection.execute(f"LISTEN {CHANNEL}")
             self._read(connection)

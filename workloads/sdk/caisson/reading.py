@@ -5,8 +5,9 @@ from typing import Any
 
 import psycopg
 
-from caisson.attempt import roll_back
-from caisson.connections import NotConnected, Pool, ShardConnection
+from caisson.attempt import must_be_newest, roll_back
+from caisson.connecting import NotConnected
+from caisson.connections import Pool, ShardConnection
 from caisson.errors import ConfigurationError
 from caisson.shard_map import Placement
 from caisson.statements import COMMIT, Rows, bind, claim_check, gate_check, send
@@ -24,6 +25,7 @@ def read_from_primary(connection: ShardConnection, gates: list[Placement], state
     except psycopg.errors.ReadOnlySqlTransaction as error:
         raise ConfigurationError(f"fetch only reads; use execute or run: {error}") from error
     refuse_ended(answers)
+    must_be_newest(connection)
     return result_of(answers).rows
 
 

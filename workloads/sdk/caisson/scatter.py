@@ -24,7 +24,7 @@ from typing import Any
 
 import psycopg
 
-from caisson.attempt import InDoubt, Refused, attempt
+from caisson.attempt import InDoubt, Refused, attempt, must_be_newest
 from caisson.connections import ShardConnection
 from caisson.endpoints import Endpoints
 from caisson.errors import ConfigurationError, ScatterIncomplete, Unavailable
@@ -179,6 +179,7 @@ def _ask(connection: ShardConnection, shard: str, sql: str, params: Any, tables:
         answers = send(connection, BEGIN_SNAPSHOT, *before, bind(connection, sql, params), *after, COMMIT)
     except psycopg.errors.ReadOnlySqlTransaction as error:
         raise ConfigurationError(f"scatter only reads: {error}") from error
+    must_be_newest(connection)
     count = len(tables)
     statement = answers[1 + count : -1 - count]
     refuse_ended(statement)

@@ -35,13 +35,17 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class ShardView:
-    """What one shard said at one moment; `owned` holds only its claims about itself: (group, bucket) -> epoch."""
+    """What one shard said at one moment; `owned` holds only its claims about itself: (group, bucket) -> epoch.
+
+    `timeline` is that of the primary that said it: the shard's own epoch (caisson.epoch).
+    """
 
     shard: str
     database: str
     addresses: Mapping[str, Address]
     tables: tuple[Table, ...]
     owned: Mapping[tuple[str, int], int]
+    timeline: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from typing import Any, Self, TypeVar
 
 from caisson.attempt import InDoubt, Refused, attempt
 from caisson.binding import binding_reader
-from caisson.connections import PasswordRefused, ShardConnection
+from caisson.connecting import PasswordRefused
+from caisson.connections import ShardConnection
 from caisson.endpoints import Endpoints
 from caisson.errors import ConfigurationError, NoPrimary
 from caisson.load import Load
@@ -172,8 +173,8 @@ class ShardedDatabase:
 
     def close(self) -> None:
         """Close every connection and end the threads that listen."""
+        self._endpoints.close()  # first, so that no thread goes on connecting
         self._source.close()
-        self._endpoints.close()
 
     def __enter__(self) -> Self:
         return self
@@ -189,7 +190,7 @@ class ShardedDatabase:
         deadline, patience = now + timeout, now + min(timeout, WAIT_FOR_ALL_SHARDS_SECONDS)
         while not self._source.is_complete():
             generation = self._source.generation
-            self._source.begin(self._endpoints.binding)
+            self._source.begin(self._endpoints.binding, deadline)
             refused = [error for error in self._source.trouble.values() if isinstance(error, FATAL)]
             if refused and not self._source.heard:
                 raise ConfigurationError(f"no shard lets this client in: {refused[0]}") from refused[0]

@@ -2,11 +2,13 @@
 
 import psycopg
 
-from caisson.connections import NotConnected, ShardConnection
+from caisson.connecting import NotConnected
+from caisson.connections import ShardConnection
+from caisson.epoch import TIMELINE
 from caisson.shard_map import Address, ShardView, Table
 from caisson.statements import send
 
-_IDENTITY = "SELECT shard, database FROM caisson.identity"
+_IDENTITY = f"SELECT shard, database, {TIMELINE} FROM caisson.identity"
 _SHARDS = "SELECT shard, host, port, read_host FROM caisson.shards"
 _TABLES = "SELECT name, table_group, key_columns, key_types, strategy, buckets FROM caisson.tables"
 _OWNED = "SELECT table_group, bucket, epoch FROM caisson.shard_map WHERE owner = (SELECT shard FROM caisson.identity)"
@@ -23,10 +25,11 @@ def read_view(connection: ShardConnection) -> ShardView:
         raise NotConnected(f"the server is no shard of a ShardedDatabase, or not yet: {error}") from error
     if len(identity.rows) != 1:
         raise NotConnected("the shard has no identity yet: it is still being set up")
-    shard, database = identity.rows[0]
+    shard, database, timeline = identity.rows[0]
     return ShardView(
         shard=shard,
         database=database,
+        timeline=timeline,
         addresses={name: Address(host, port, read_host) for name, host, port, read_host in shards.rows},
         tables=tuple(
             Table(name, group, tuple(columns), tuple(types), strategy, buckets)
