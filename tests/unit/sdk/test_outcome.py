@@ -19,6 +19,8 @@ class MovedState(psycopg.Error):
         (errors.UndefinedTable('relation "caisson.gate_aircraft_5" does not exist'), Verdict.MOVED),
         (errors.UndefinedTable('relation "caisson.idempotency_aircraft" does not exist'), Verdict.MOVED),
         (errors.UndefinedTable('relation "flihgts" does not exist'), Verdict.APPLICATION),
+        (errors.InvalidTextRepresentation('... integer: "synchronous_commit = off"'), Verdict.UNPROTECTED),
+        (errors.InvalidTextRepresentation('... integer: "seven"'), Verdict.APPLICATION),
         (errors.SerializationFailure(), Verdict.CONFLICT),
         (errors.DeadlockDetected(), Verdict.CONFLICT),
         (errors.ReadOnlySqlTransaction(), Verdict.NO_PRIMARY),

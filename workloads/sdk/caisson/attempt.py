@@ -14,6 +14,7 @@ from psycopg import pq
 
 from caisson.connecting import NotConnected
 from caisson.connections import Pool, ShardConnection
+from caisson.errors import ConfigurationError
 from caisson.outcome import Verdict, judge
 from caisson.shard_map import Placement
 from caisson.statements import COMMIT, Answer, gate_check, send
@@ -89,6 +90,9 @@ def _refusal(connection: ShardConnection, error: psycopg.Error, gates: Sequence[
     """What an attempt ends with after `error`; None if that is the application's own."""
     verdict = judge(error)
     roll_back(connection)
+    if verdict is Verdict.UNPROTECTED:
+        connection.close()
+        raise ConfigurationError(f"acknowledged writes would be lost in a failover, so this is refused: {error}")
     if verdict is Verdict.APPLICATION and error.sqlstate is not None and gates:
         # 'duplicate key', 'division by zero', 'no partition of relation': all may come of a bucket that has left.
         verdict = _verdict_of_gates(connection, gates)

@@ -10,14 +10,16 @@ from caisson.binding import Binding, Reader, conninfo
 from caisson.connecting import NotConnected, PasswordRefused
 from caisson.connections import Pool, ShardConnection, open_connection
 from caisson.epoch import TIMELINE, Epochs, OldPrimary
+from caisson.errors import ConfigurationError
 from caisson.shard_map import Address
-from caisson.statements import send
+from caisson.statements import PROTECTED, send
 
 APPLICATION_NAME = "caisson"
 WARM_SECONDS = 2.0
 STANDBY_SECONDS = 2.0
 """How long to try to reach a standby: another server can answer instead."""
-_WHO = f"SELECT shard, {TIMELINE} FROM caisson.identity"
+_WHO = f"SELECT shard, {TIMELINE}, current_setting('synchronous_commit') FROM caisson.identity"
+_WHO_SET_IT = "SELECT source FROM pg_settings WHERE name = 'synchronous_commit'"
 
 
 class Endpoints:
@@ -59,7 +61,7 @@ class Endpoints:
     def open_primary(self, host: str, port: int, deadline: float) -> ShardConnection:
         """Connect to a shard's newest primary that was heard. `deadline` is of time.monotonic().
 
-        Raises psycopg.Error, NotConnected (OldPrimary, or no shard).
+        Raises psycopg.Error, NotConnected (OldPrimary, or no shard), ConfigurationError if its commits are unprotected.
         """
         old_primary: OldPrimary | None = None
         passed_over: list[str] = []  # addresses of old primaries: the name may have a newer one too
@@ -119,7 +121,14 @@ class Endpoints:
             raise NotConnected(f"the server is no shard of a ShardedDatabase, or not yet: {error}") from error
         if len(rows) != 1:
             raise NotConnected("the shard has no identity yet: it is still being set up")
-        ((shard, timeline),) = rows
+        shard, timeline, synchronous_commit = rows[0]
+        if synchronous_commit not in PROTECTED:
+            ((source,),) = send(connection, _WHO_SET_IT)[0].rows
+            raise ConfigurationError(
+                f"synchronous_commit is {synchronous_commit!r} for this user's sessions on shard {shard} (set by: "
+                f"{source}): acknowledged writes would be lost in a failover. Take it out of there: the dsn's "
+                "'options', PGOPTIONS, ALTER ROLE or ALTER DATABASE ... SET, or the server's configuration"
+            )
         connection.epoch, connection.timeline = self.epochs.hear(shard, timeline), timeline
 
     def _pool(self, host: str, port: int, must_be_primary: bool) -> Pool:

@@ -8,6 +8,9 @@ from enum import Enum, auto
 
 import psycopg
 
+UNPROTECTED = "synchronous_commit = "
+"""In the check's error where COMMIT would not wait for the standby (caisson.statements)."""
+
 
 class Verdict(Enum):
     """What to do after an attempt failed."""
@@ -20,6 +23,8 @@ class Verdict(Enum):
     """This server takes no writes (now): drop its connections, retry."""
     LOST = auto()
     """The connection is gone: nothing was done, unless COMMIT had been sent."""
+    UNPROTECTED = auto()
+    """The application turned the wait for the standby off, and the check refused that: an error of the call."""
     APPLICATION = auto()
     """The application's own error, provided that the bucket is still here: to be checked before it is raised."""
 
@@ -35,6 +40,7 @@ _VERDICTS = {
     "57P03": Verdict.NO_PRIMARY,
     "25P03": Verdict.LOST,
 }
+_INVALID_TEXT = "22P02"
 _UNIQUE_VIOLATION = "23505"
 _UNDEFINED_TABLE = "42P01"
 _OF_A_BUCKET = ("caisson.gate_", "caisson.idempotency_")
@@ -49,6 +55,8 @@ def judge(error: psycopg.Error) -> Verdict:
         return Verdict.CONFLICT
     if error.sqlstate == _UNDEFINED_TABLE and any(name in str(error) for name in _OF_A_BUCKET):
         return Verdict.MOVED
+    if error.sqlstate == _INVALID_TEXT and UNPROTECTED in str(error):
+        return Verdict.UNPROTECTED
     if error.sqlstate == _UNIQUE_VIOLATION and error.diag.schema_name == "caisson":
         return Verdict.CONFLICT  # a twin with the same idempotency key has just committed: its result is there now
     return _VERDICTS.get(error.sqlstate, Verdict.APPLICATION)
