@@ -4,9 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
+import caisson
 from caisson import ShardedDatabase
 from postgres.clusters import Cluster, running_clusters, running_standby
 
+from .pair import background, stopped, wait_until
 from .shards import Shards
 
 # A read-only service has the port of the read-write one and another address; a second loopback address is just that.
@@ -73,3 +75,44 @@ def test_without_its_standby_the_primary_answers(pair: tuple[Shards, Cluster], d
     pair[1].stop()
     assert db.fetch(WHO, key="A", consistency="eventual") == [(False, 1)]
     pair[1].start()
+
+
+def test_while_there_is_no_primary_the_standby_goes_on_answering(pair: tuple[Shards, Cluster]) -> None:
+    primary = pair[0].clusters[0]
+    with ShardedDatabase.connect(dsn=pair[0].dsn(), timeout=5) as db:
+        catch_up(*pair)
+        primary.kill9()
+        try:
+            for _ in range(50):
+                assert db.fetch(WHO, key="A", consistency="eventual") == [(True, 1)]
+            with pytest.raises(caisson.Unavailable) as raised:
+                db.fetch(WHO, key="A", timeout=1)
+            assert raised.value.is_safe_to_retry
+            assert db.fetch(WHO, key="A", consistency="eventual") == [(True, 1)]
+        finally:
+            primary.start()
+
+
+def test_while_the_primary_hangs_the_standby_goes_on_answering(pair: tuple[Shards, Cluster]) -> None:
+    primary = pair[0].clusters[0]
+    with ShardedDatabase.connect(dsn=pair[0].dsn(), timeout=5) as db, stopped(*primary.processes):
+        for _ in range(50):
+            assert db.fetch(WHO, key="A", consistency="eventual") == [(True, 1)]
+        with pytest.raises(caisson.Unavailable):
+            db.fetch(WHO, key="A", timeout=1)
+
+
+def test_a_standby_is_not_left_alone_while_there_is_no_primary(pair: tuple[Shards, Cluster]) -> None:
+    """It could not be reached a moment ago, which earns it a rest, but nobody else can answer."""
+    (primary, *_), standby = pair[0].clusters, pair[1]
+    with ShardedDatabase.connect(dsn=pair[0].dsn(), timeout=60) as db:
+        standby.stop("immediate")
+        primary.kill9()
+        try:
+            reading = background(lambda: db.fetch(WHO, key="A", consistency="eventual"))
+            pool = db._endpoints.standby_pool(db.shard_map.addresses["s0"])
+            wait_until(lambda: pool is not None and pool.is_resting())
+            standby.start()
+            assert reading.result(30) == [(True, 1)]
+        finally:
+            primary.start()

@@ -1,6 +1,5 @@
 """Reads of one bucket: strong from its primary, eventual from a standby that knows of the bucket's latest move."""
 
-import time
 from typing import Any
 
 import psycopg
@@ -15,7 +14,7 @@ from caisson.transaction import refuse_ended, result_of
 
 BEGIN_READ_ONLY = "BEGIN READ ONLY"
 REST_SECONDS = 5.0
-"""How long a standby that could not be reached is left alone: connecting to a dead address takes two seconds."""
+"""How long a standby that could not be reached is left alone while a primary answers: connecting takes two seconds."""
 
 
 def read_from_primary(connection: ShardConnection, gates: list[Placement], statement: str) -> Rows:
@@ -29,15 +28,13 @@ def read_from_primary(connection: ShardConnection, gates: list[Placement], state
     return result_of(answers).rows
 
 
-def read_from_standby(pool: Pool, placement: Placement, sql: str, params: Any, timeout_seconds: float) -> Rows | None:
+def read_from_standby(pool: Pool, placement: Placement, sql: str, params: Any, deadline: float) -> Rows | None:
     """The rows, or None where the standby cannot say: down, slow, or not yet (or no longer) the bucket's.
 
     It must have replayed the claim before the statement, and the gate must not have moved on after it.
     """
-    if pool.is_resting():
-        return None
     try:
-        with pool.connection(time.monotonic() + timeout_seconds / 2) as connection:
+        with pool.connection(deadline) as connection:
             return _read_checked(connection, placement, bind(connection, sql, params))
     except NotConnected:
         pool.rest(REST_SECONDS)

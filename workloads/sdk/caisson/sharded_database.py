@@ -116,14 +116,12 @@ class ShardedDatabase:
         """
         if consistency not in CONSISTENCIES:
             raise ConfigurationError(f"no consistency {consistency!r}; there are: {', '.join(CONSISTENCIES)}")
-        if consistency == "eventual":
-            rows = self._read_from_standby(sql, params, key, table, timeout)
-            if rows is not None:
-                return rows
 
         def work(connection: ShardConnection, gates: list[Placement]) -> Rows:
             return read_from_primary(connection, gates, bind(connection, sql, params))
 
+        if consistency == "eventual":
+            return self._on_standby_or_owner(key, table, (sql, params), work, timeout)
         return self._on_owner(key, table, work, timeout, is_repeatable=True)
 
     def run(
@@ -229,17 +227,31 @@ class ShardedDatabase:
             raise Refused(Verdict.MOVED, f"no shard has claimed bucket {bucket} of {description.group!r} yet")
         return placement
 
-    def _read_from_standby(
-        self, sql: str, params: Any, key: Any, table: str | None, timeout: float | None
-    ) -> Rows | None:
-        try:
-            placement = self._route(key, table)
-        except Refused:
-            return None
-        pool = self._endpoints.standby_pool(self._source.current.addresses[placement.shard])
-        if pool is None:
-            return None
-        return read_from_standby(pool, placement, sql, params, self._seconds(timeout))
+    def _on_standby_or_owner(
+        self,
+        key: Any,
+        table: str | None,
+        statement: tuple[str, Any],
+        work: Callable[[ShardConnection, list[Placement]], Rows],
+        timeout: float | None,
+    ) -> Rows:
+        """Ask a standby, then the primary, in turn: while there is no primary the standbys answer all the same."""
+        pacing = Pacing(self._source, self._seconds(timeout), is_repeatable=True)
+        is_primary_there = True
+        while True:
+            pacing.begin_attempt()
+            try:
+                placement = self._route(key, table)
+                address = self._source.current.addresses[placement.shard]
+                standby = self._endpoints.standby_pool(address)
+                if standby is not None and not (is_primary_there and standby.is_resting()):
+                    rows = read_from_standby(standby, placement, *statement, pacing.attempt_deadline)
+                    if rows is not None:
+                        return rows
+                return attempt(self._endpoints.primary_pool(address), pacing.attempt_deadline, [placement], work)
+            except (Refused, InDoubt) as failure:
+                is_primary_there = False
+                pacing.after(failure)
 
     def _seconds(self, timeout: float | None) -> float:
         return self._timeout if timeout is None else timeout
