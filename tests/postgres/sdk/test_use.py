@@ -82,7 +82,7 @@ def test_sql_that_ends_the_transaction_is_refused(db: ShardedDatabase) -> None:
 def test_fetch_refuses_to_write_and_unknown_consistencies(db: ShardedDatabase) -> None:
     with pytest.raises(caisson.ConfigurationError, match="only reads"):
         db.fetch("DELETE FROM planes", key="A")
-    with pytest.raises(caisson.ConfigurationError, match="strong, eventual"):
+    with pytest.raises(caisson.ConfigurationError, match="strong, linearizable, eventual"):
         db.fetch("SELECT 1", key="A", consistency="session")
 
 

@@ -1,15 +1,16 @@
-"""Reads of one bucket: strong from its primary, eventual from a standby that knows of the bucket's latest move."""
+"""Reads of one bucket: strong and linearizable from its primary, eventual from a standby that knows of its latest move."""
 
 from typing import Any
 
 import psycopg
 
-from caisson.attempt import must_be_newest, roll_back
+from caisson.attempt import Refused, must_be_newest, roll_back
 from caisson.connecting import NotConnected
 from caisson.connections import Pool, ShardConnection
 from caisson.errors import ConfigurationError
+from caisson.outcome import Verdict
 from caisson.shard_map import Placement
-from caisson.statements import COMMIT, Rows, bind, claim_check, gate_check, send
+from caisson.statements import COMMIT, WAIT_FOR_STANDBY, Rows, bind, claim_check, gate_check, send
 from caisson.transaction import refuse_ended, result_of
 
 BEGIN_READ_ONLY = "BEGIN READ ONLY"
@@ -19,13 +20,20 @@ REST_SECONDS = 5.0
 
 def read_from_primary(connection: ShardConnection, gates: list[Placement], statement: str) -> Rows:
     """One round trip. READ ONLY makes it safe to read again whatever happened to the connection."""
-    try:
-        answers = send(connection, BEGIN_READ_ONLY, statement, gate_check(gates), COMMIT)[1:-2]
-    except psycopg.errors.ReadOnlySqlTransaction as error:
-        raise ConfigurationError(f"fetch only reads; use execute or run: {error}") from error
-    refuse_ended(answers)
-    must_be_newest(connection)
-    return result_of(answers).rows
+    return _read(connection, statement, gate_check(gates))
+
+
+def read_linearizably(connection: ShardConnection, gates: list[Placement], statement: str) -> Rows:
+    """One round trip, which ends once the standby has what was written to the log after the statement.
+
+    A primary that was replaced before it read gets no such answer: its standby streams from it no more. So what it read
+    was the newest there was. The message needs no right of its own and READ ONLY lets it pass; an id alone
+    (pg_current_xact_id) writes nothing to the log, and COMMIT then waits for nobody.
+    """
+    rows = _read(connection, statement, gate_check(gates), WAIT_FOR_STANDBY)
+    if connection.is_unreplicated:
+        raise Refused(Verdict.LOST, "the wait for the standby was cancelled: the primary may have been replaced")
+    return rows
 
 
 def read_from_standby(pool: Pool, placement: Placement, sql: str, params: Any, deadline: float) -> Rows | None:
@@ -39,6 +47,16 @@ def read_from_standby(pool: Pool, placement: Placement, sql: str, params: Any, d
     except NotConnected:
         pool.rest(REST_SECONDS)
         return None
+
+
+def _read(connection: ShardConnection, statement: str, *last: str) -> Rows:
+    try:
+        answers = send(connection, BEGIN_READ_ONLY, statement, *last, COMMIT)[1 : -1 - len(last)]
+    except psycopg.errors.ReadOnlySqlTransaction as error:
+        raise ConfigurationError(f"fetch only reads; use execute or run: {error}") from error
+    refuse_ended(answers)
+    must_be_newest(connection)
+    return result_of(answers).rows
 
 
 def _read_checked(connection: ShardConnection, placement: Placement, statement: str) -> Rows | None:

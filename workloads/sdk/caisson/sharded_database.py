@@ -16,14 +16,14 @@ from caisson.load import Load
 from caisson.map_source import MapSource
 from caisson.outcome import Verdict
 from caisson.pacing import Pacing
-from caisson.reading import read_from_primary, read_from_standby
+from caisson.reading import read_from_primary, read_from_standby, read_linearizably
 from caisson.scatter import ScatterResult, scatter
 from caisson.shard_map import Placement, ShardMap, Table
 from caisson.statements import Result, Rows, bind
 from caisson.transaction import Transaction, execute_once, execute_plainly, run_function
 
 T = TypeVar("T")
-CONSISTENCIES = ("strong", "eventual")
+CONSISTENCIES = ("strong", "linearizable", "eventual")
 DEFAULT_TIMEOUT_SECONDS = 30.0
 WAIT_FOR_ALL_SHARDS_SECONDS = 2.0
 LOOK_AGAIN_SECONDS = 0.1
@@ -111,14 +111,16 @@ class ShardedDatabase:
     ) -> Rows:
         """Read from the shard of `key`, in a READ ONLY transaction.
 
-        "strong" sees every write acknowledged before it began; "eventual" asks a standby, where there is one that
-        has heard of the bucket's latest move, and may see older rows.
+        "strong" sees every write acknowledged before it began, unless this client is cut off together with an old
+        primary; "linearizable" does so even then, and waits for the synchronous standby as a write does; "eventual" asks
+        a standby, where there is one that has heard of the bucket's latest move, and may see older rows.
         """
         if consistency not in CONSISTENCIES:
             raise ConfigurationError(f"no consistency {consistency!r}; there are: {', '.join(CONSISTENCIES)}")
+        read = read_linearizably if consistency == "linearizable" else read_from_primary
 
         def work(connection: ShardConnection, gates: list[Placement]) -> Rows:
-            return read_from_primary(connection, gates, bind(connection, sql, params))
+            return read(connection, gates, bind(connection, sql, params))
 
         if consistency == "eventual":
             return self._on_standby_or_owner(key, table, (sql, params), work, timeout)
