@@ -225,6 +225,21 @@ def test_scatter_takes_parameters_and_refuses_what_it_cannot_restrict(db: Sharde
     assert [result.rows for result in db.scatter("SELECT 1", tables=[])] == [[(1,)], [(1,)]]
 
 
+def test_plans_that_the_application_throws_away_are_made_again(db: ShardedDatabase) -> None:
+    db.execute("INSERT INTO planes VALUES ('A', 4)", key="A")
+    for _ in range(5):
+        assert db.fetch("SELECT seats FROM planes WHERE tailnum = 'A'", key="A") == [(4,)]
+        assert db.execute("UPDATE planes SET seats = 4 WHERE tailnum = 'A'", key="A").rowcount == 1
+        db.run("A", lambda tx: tx.execute("DEALLOCATE ALL"))
+
+
+def test_a_copy_is_refused_where_it_cannot_be_served(db: ShardedDatabase) -> None:
+    for sql in ("COPY (SELECT 1) TO STDOUT", "COPY planes FROM STDIN"):
+        with pytest.raises(caisson.ConfigurationError, match="load"):
+            db.execute(sql, key="A")
+    assert db.execute("INSERT INTO planes VALUES ('A', 4)", key="A").rowcount == 1
+
+
 def owner(db: ShardedDatabase, tail: str) -> str:
     table = db.shard_map.table("planes")
     bucket = db.shard_map.bucket(table, tail)

@@ -15,9 +15,10 @@ from psycopg import pq
 from caisson.connecting import NotConnected
 from caisson.connections import Pool, ShardConnection
 from caisson.errors import ConfigurationError
-from caisson.outcome import Verdict, judge
+from caisson.messages import Answer, send
+from caisson.outcome import PREPARED_IS_GONE, Verdict, judge
 from caisson.shard_map import Placement
-from caisson.statements import COMMIT, Answer, gate_check, send
+from caisson.statements import COMMIT, gate_check
 
 T = TypeVar("T")
 
@@ -98,7 +99,7 @@ def _refusal(connection: ShardConnection, error: psycopg.Error, gates: Sequence[
         verdict = _verdict_of_gates(connection, gates)
     if verdict is Verdict.APPLICATION:
         return None
-    if verdict is Verdict.NO_PRIMARY:
+    if verdict is Verdict.NO_PRIMARY or error.sqlstate == PREPARED_IS_GONE:
         connection.close()
     return Refused(verdict, str(error))
 

@@ -42,6 +42,9 @@ class ShardConnection(psycopg.Connection[tuple[Any, ...]]):
     is_unreplicated: bool = False
     epoch: ShardEpoch | None = None
     timeline: int = 0
+    prepared: dict[str, str]
+    """Statements whose plan the server keeps, by their text: their names (caisson.messages)."""
+    sent_once: set[str]
     on_silence: Callable[["ShardConnection"], object] = staticmethod(lambda connection: None)
     """Called once a statement has gone without an answer for PATIENCE_SECONDS."""
 
@@ -86,6 +89,7 @@ def open_connection(
     connection.cursor_factory = psycopg.ClientCursor
     connection.prepare_threshold = None
     connection.deadline = deadline
+    connection.prepared, connection.sent_once = {}, set()
     connection.add_notice_handler(connection.note_notice)
     return connection
 

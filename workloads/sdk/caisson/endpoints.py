@@ -11,8 +11,9 @@ from caisson.connecting import NotConnected, PasswordRefused
 from caisson.connections import Pool, ShardConnection, open_connection
 from caisson.epoch import TIMELINE, Epochs, OldPrimary
 from caisson.errors import ConfigurationError
+from caisson.messages import send
 from caisson.shard_map import Address
-from caisson.statements import PROTECTED, send
+from caisson.statements import PROTECTED
 
 APPLICATION_NAME = "caisson"
 WARM_SECONDS = 2.0

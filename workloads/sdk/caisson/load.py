@@ -18,10 +18,11 @@ from caisson.connections import ShardConnection
 from caisson.endpoints import Endpoints
 from caisson.errors import BadKey, ConfigurationError
 from caisson.map_source import MapSource
+from caisson.messages import send
 from caisson.outcome import Verdict
 from caisson.pacing import Pacing
 from caisson.shard_map import Placement, ShardMap, Table
-from caisson.statements import WAIT_FOR_STANDBY, find_results, gate_check, identifier, send, store_results
+from caisson.statements import WAIT_FOR_STANDBY, find_results, gate_check, identifier, store_results
 from caisson.transaction import BEGIN
 
 BATCH_ROWS = 10_000

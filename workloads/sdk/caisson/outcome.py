@@ -11,6 +11,9 @@ import psycopg
 UNPROTECTED = "synchronous_commit = "
 """In the check's error where COMMIT would not wait for the standby (caisson.statements)."""
 
+PREPARED_PREFIX = "caisson_check_"
+"""Begins the name of every plan that a connection keeps (caisson.messages)."""
+
 
 class Verdict(Enum):
     """What to do after an attempt failed."""
@@ -40,6 +43,7 @@ _VERDICTS = {
     "57P03": Verdict.NO_PRIMARY,
     "25P03": Verdict.LOST,
 }
+PREPARED_IS_GONE = "26000"
 _INVALID_TEXT = "22P02"
 _UNIQUE_VIOLATION = "23505"
 _UNDEFINED_TABLE = "42P01"
@@ -55,6 +59,8 @@ def judge(error: psycopg.Error) -> Verdict:
         return Verdict.CONFLICT
     if error.sqlstate == _UNDEFINED_TABLE and any(name in str(error) for name in _OF_A_BUCKET):
         return Verdict.MOVED
+    if error.sqlstate == PREPARED_IS_GONE and PREPARED_PREFIX in str(error):
+        return Verdict.CONFLICT  # the application said DEALLOCATE ALL: another connection, or this one anew
     if error.sqlstate == _INVALID_TEXT and UNPROTECTED in str(error):
         return Verdict.UNPROTECTED
     if error.sqlstate == _UNIQUE_VIOLATION and error.diag.schema_name == "caisson":

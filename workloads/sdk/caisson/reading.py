@@ -8,9 +8,10 @@ from caisson.attempt import Refused, must_be_newest, roll_back
 from caisson.connecting import NotConnected
 from caisson.connections import Pool, ShardConnection
 from caisson.errors import ConfigurationError
+from caisson.messages import Rows, planned, send
 from caisson.outcome import Verdict
 from caisson.shard_map import Placement
-from caisson.statements import COMMIT, WAIT_FOR_STANDBY, Rows, bind, claim_check, gate_check, send
+from caisson.statements import COMMIT, WAIT_FOR_STANDBY, bind, claim_check, gate_check
 from caisson.transaction import refuse_ended, result_of
 
 BEGIN_READ_ONLY = "BEGIN READ ONLY"
@@ -20,7 +21,7 @@ REST_SECONDS = 5.0
 
 def read_from_primary(connection: ShardConnection, gates: list[Placement], statement: str) -> Rows:
     """One round trip. READ ONLY makes it safe to read again whatever happened to the connection."""
-    return _read(connection, statement, gate_check(gates))
+    return _read(connection, statement, planned(connection, gate_check(gates)))
 
 
 def read_linearizably(connection: ShardConnection, gates: list[Placement], statement: str) -> Rows:
@@ -30,7 +31,7 @@ def read_linearizably(connection: ShardConnection, gates: list[Placement], state
     was the newest there was. The message needs no right of its own and READ ONLY lets it pass; an id alone
     (pg_current_xact_id) writes nothing to the log, and COMMIT then waits for nobody.
     """
-    rows = _read(connection, statement, gate_check(gates), WAIT_FOR_STANDBY)
+    rows = _read(connection, statement, planned(connection, gate_check(gates)), WAIT_FOR_STANDBY)
     if connection.is_unreplicated:
         raise Refused(Verdict.LOST, "the wait for the standby was cancelled: the primary may have been replaced")
     return rows
@@ -60,7 +61,7 @@ def _read(connection: ShardConnection, statement: str, *last: str) -> Rows:
 
 
 def _read_checked(connection: ShardConnection, placement: Placement, statement: str) -> Rows | None:
-    before, after = claim_check(placement), gate_check([placement])
+    before, after = claim_check(placement), planned(connection, gate_check([placement]))
     try:
         return result_of(send(connection, BEGIN_READ_ONLY, before, statement, after, COMMIT)[2:-2]).rows
     except psycopg.DatabaseError:

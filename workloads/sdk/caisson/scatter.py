@@ -29,10 +29,11 @@ from caisson.connections import ShardConnection
 from caisson.endpoints import Endpoints
 from caisson.errors import ConfigurationError, ScatterIncomplete, Unavailable
 from caisson.map_source import MapSource
+from caisson.messages import Rows, send
 from caisson.outcome import Verdict
 from caisson.pacing import Pacing
 from caisson.shard_map import Address, Placement, ShardMap, Table
-from caisson.statements import COMMIT, Rows, bind, identifier, literal, send
+from caisson.statements import COMMIT, bind, identifier, literal
 from caisson.transaction import refuse_ended, result_of
 
 BEGIN_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"

@@ -14,12 +14,13 @@ from caisson.endpoints import Endpoints
 from caisson.errors import ConfigurationError, NoPrimary
 from caisson.load import Load
 from caisson.map_source import MapSource
+from caisson.messages import Rows
 from caisson.outcome import Verdict
 from caisson.pacing import Pacing
 from caisson.reading import read_from_primary, read_from_standby, read_linearizably
 from caisson.scatter import ScatterResult, scatter
 from caisson.shard_map import Placement, ShardMap, Table
-from caisson.statements import Result, Rows, bind
+from caisson.statements import Result, bind
 from caisson.transaction import Transaction, execute_once, execute_plainly, run_function
 
 T = TypeVar("T")

@@ -1,7 +1,6 @@
 """The SQL that the SDK wraps around an application's statements, and one message that carries it all.
 
-A transaction travels as ONE simple-protocol message, `BEGIN; statement; gate check; COMMIT`: one round trip, and the
-server skips the rest, COMMIT included, at the first error. The gate check comes after the statements and before COMMIT:
+A transaction travels as ONE message (caisson.messages), `BEGIN; statement; gate check; COMMIT`. The gate check comes after the statements and before COMMIT:
 checking first is unsound, for the bucket may leave between the check and the statement.
 """
 
@@ -13,10 +12,9 @@ from psycopg import sql
 
 from caisson.connections import ShardConnection
 from caisson.errors import ConfigurationError
+from caisson.messages import Rows
 from caisson.outcome import UNPROTECTED
 from caisson.shard_map import Placement
-
-Rows = list[tuple[Any, ...]]
 
 COMMIT = "COMMIT"
 PROTECTED = ("on", "remote_apply")
@@ -32,27 +30,6 @@ class Result:
     rowcount: int
     rows: Rows
     is_replayed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One statement's answer within a message."""
-
-    status: str
-    rowcount: int
-    rows: Rows
-
-
-def send(connection: ShardConnection, *statements: str) -> list[Answer]:
-    """Send statements as one message and return the answers of all; the first error is raised and ends them."""
-    cursor = connection.cursor()
-    cursor.execute("\n;".join(statements).encode())
-    answers = []
-    while True:
-        rows = cursor.fetchall() if cursor.description else []
-        answers.append(Answer(cursor.statusmessage or "", cursor.rowcount, rows))
-        if not cursor.nextset():
-            return answers
 
 
 def bind(connection: ShardConnection, statement: str, params: Any = None) -> str:

@@ -10,19 +10,10 @@ from psycopg import pq
 from caisson.attempt import commit, roll_back
 from caisson.connections import ShardConnection
 from caisson.errors import ConfigurationError, NotOnOneShard
+from caisson.messages import Answer, Rows, planned, send
 from caisson.outcome import Verdict, judge
 from caisson.shard_map import Placement
-from caisson.statements import (
-    WAIT_FOR_STANDBY,
-    Answer,
-    Result,
-    Rows,
-    bind,
-    find_result,
-    gate_check,
-    send,
-    store_result,
-)
+from caisson.statements import WAIT_FOR_STANDBY, Result, bind, find_result, gate_check, store_result
 
 T = TypeVar("T")
 Route = Callable[[Any, str | None], Placement]
@@ -76,7 +67,7 @@ class Transaction:
             raise self._failure
         if last or self._is_begun:
             begin = () if self._is_begun else (BEGIN,)
-            commit(self._connection, *begin, *last, gate_check(self._gates))
+            commit(self._connection, *begin, *last, planned(self._connection, gate_check(self._gates)))
 
     def _send(self, statement: str) -> list[Answer]:
         begin = () if self._is_begun else (BEGIN,)
@@ -147,13 +138,14 @@ def execute_once(connection: ShardConnection, gates: list[Placement], statement:
         send(connection, BEGIN)
         return _replayed(connection, answers[1].rows)
     result = result_of(answers[2:])
-    commit(connection, store_result(gates[0], key, json.dumps({"rowcount": result.rowcount})), gate_check(gates))
+    store = store_result(gates[0], key, json.dumps({"rowcount": result.rowcount}))
+    commit(connection, store, planned(connection, gate_check(gates)))
     return result
 
 
 def execute_plainly(connection: ShardConnection, gates: list[Placement], statement: str) -> Result:
     """Execute a statement: one round trip."""
-    answers = commit(connection, BEGIN, statement, gate_check(gates))[1:-2]
+    answers = commit(connection, BEGIN, statement, planned(connection, gate_check(gates)))[1:-2]
     refuse_ended(answers, has_ended=any(answer.status == "ROLLBACK" for answer in answers))
     return result_of(answers)
 

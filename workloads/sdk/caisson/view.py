@@ -5,8 +5,8 @@ import psycopg
 from caisson.connecting import NotConnected
 from caisson.connections import ShardConnection
 from caisson.epoch import TIMELINE
+from caisson.messages import send
 from caisson.shard_map import Address, ShardView, Table
-from caisson.statements import send
 
 _IDENTITY = f"SELECT shard, database, {TIMELINE} FROM caisson.identity"
 _SHARDS = "SELECT shard, host, port, read_host FROM caisson.shards"
