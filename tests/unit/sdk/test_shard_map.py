@@ -16,7 +16,7 @@ TRIPS = Table("trips", "trips", ("crew", "day"), ("bigint", "date"), "hash", 4)
 
 def view(shard: str, owned: dict[int, int], **changes: object) -> ShardView:
     addresses = {shard: Address(f"{shard}.svc", 5432, f"{shard}-ro.svc")}
-    whole = ShardView(shard, "flights", addresses, (FLIGHTS,), {("aircraft", b): e for b, e in owned.items()})
+    whole = ShardView(shard, "flights", addresses, (FLIGHTS,), {("aircraft", b): e for b, e in owned.items()}, 1)
     return replace(whole, **changes)  # type: ignore[arg-type]
 
 

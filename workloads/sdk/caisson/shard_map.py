@@ -45,7 +45,7 @@ class ShardView:
     addresses: Mapping[str, Address]
     tables: tuple[Table, ...]
     owned: Mapping[tuple[str, int], int]
-    timeline: int = 0
+    timeline: int
 
 
 @dataclass(frozen=True, slots=True)
