@@ -2,8 +2,8 @@
 
 Who does what. Patroni elects, promotes and fences, and goes by two records that it keeps as annotations of Endpoints:
 the leader's (`<scope>`: who leads, when it was renewed) and the one of synchronous replication (`<scope>-sync`: who
-leads, and which standby has every acknowledged commit). This agent reads the leader's record five times a second. Once
-that is not renewed and the leader's PostgreSQL does not answer, the agent beside the standby that `<scope>-sync` names
+leads, and which standby has every acknowledged commit). This agent reads the leader's record several times a second.
+Once that is not renewed and the leader's PostgreSQL does not answer, the agent beside the standby that `<scope>-sync` names
 takes the leader's name out of its record, and Patroni's own race begins there and then. It never promotes anybody.
 
 Why nothing acknowledged is lost, A being the old leader, perhaps only slow, and B this standby:

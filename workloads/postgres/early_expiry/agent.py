@@ -12,6 +12,8 @@ from .report import Report
 from .watch import Verdict, Watch, decide_verdict, forget_silence, watch
 
 ROUND_SECONDS = 0.2
+# After a renewal: the next one is due a second after it, and each look costs the API server, for every shard that there is.
+CALM_SECONDS = 0.6
 IDLE_SECONDS = 1.0
 # Beyond Patroni's ttl: whoever could lead does, and what is left is to notice when the leader comes back.
 LOST_SECONDS = 30.0
@@ -37,8 +39,9 @@ class Agent:
         """From the beginning of one round to that of the next."""
         if known is None:
             return ROUND_SECONDS
-        is_idle = known.record.leader == self.name or known.not_renewed_seconds > LOST_SECONDS
-        return IDLE_SECONDS if is_idle else ROUND_SECONDS
+        if known.record.leader == self.name or known.not_renewed_seconds > LOST_SECONDS:
+            return IDLE_SECONDS
+        return CALM_SECONDS if known.not_renewed_seconds <= 0 else ROUND_SECONDS
 
     async def guarded_round(self, known: Watch | None) -> Watch | None:
         """Whatever goes wrong is told, and costs the silence counted so far, so that the next round begins from there."""
