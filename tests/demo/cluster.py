@@ -51,7 +51,8 @@ def run(*command: str | Path, stdin: str | None = None, seconds: float = COMMAND
     except subprocess.TimeoutExpired as error:
         raise CommandFailedError(f"{shlex.join(words)} did not end within {seconds:.0f} s") from error
     if done.returncode:
-        raise CommandFailedError(f"{shlex.join(words)} failed: {done.stderr.strip() or done.stdout.strip()}")
+        said = done.stderr.strip() or done.stdout.strip() or "it said nothing"
+        raise CommandFailedError(f"{shlex.join(words)} failed with exit code {done.returncode}: {said}")
     return done.stdout
 
 

@@ -48,6 +48,8 @@ def serve_status(port: int, status: Callable[[], dict[str, Any]], stop: Callable
             self.answer(200, status()) if self.path == "/status" else self.answer(404, {"error": "try /status"})
 
         def do_POST(self) -> None:
+            # A body that nobody has read makes the kernel reset the connection, and the answer is lost with it.
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
             if self.path != "/stop":
                 return self.answer(404, {"error": "try /stop"})
             stop()
