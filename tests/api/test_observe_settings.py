@@ -1,4 +1,4 @@
-"""What Patroni keeps of a shard's settings, read from a real API server."""
+"""What Patroni keeps of a shard beside its Services, read from a real API server."""
 
 import json
 
@@ -47,3 +47,21 @@ async def test_reads_the_settings_of_the_shards_that_have_bootstrapped(server: A
     async with open_kube_api(str(server.kubeconfig)) as kube:
         found = await observe_objects(kube, wanted(namespace))
     assert found.settings == {"s0": SETTINGS}
+
+
+@pytest.mark.asyncio
+async def test_reads_leader_standby_and_history_in_the_same_listing(server: ApiServer, namespace: str) -> None:
+    promoted = [1, 50331984, "no recovery target specified", "2026-01-01T11:59:57.25+00:00", "flights-s0-1"]
+    make_state(server, namespace, "flights-s0", "flights", leader="flights-s0-1", renewTime="2026-01-01T12:00:00+00:00")
+    kept = {"config": json.dumps(SETTINGS), "history": json.dumps([promoted])}
+    make_state(server, namespace, "flights-s0-config", "flights", **kept)
+    make_state(server, namespace, "flights-s0-sync", "flights", leader="flights-s0-1", sync_standby="flights-s0-0")
+    make_state(server, namespace, "flights-s0-failover", "flights", leader="flights-s0-1", member="flights-s0-0")
+    make_state(server, namespace, "planes-s1-sync", "planes", leader="planes-s1-0")
+    async with open_kube_api(str(server.kubeconfig)) as kube:
+        found = await observe_objects(kube, wanted(namespace))
+    assert set(found.patroni) == {"s0"}, "the others have not bootstrapped"
+    state = found.patroni["s0"]
+    assert (state.leader, state.sync_leader, state.sync_standbys) == ("flights-s0-1", "flights-s0-1", ("flights-s0-0",))
+    assert [(line.timeline, line.new_leader) for line in state.history] == [(1, "flights-s0-1")]
+    assert (state.asked_from, state.asked_to) == ("flights-s0-1", "flights-s0-0")

@@ -29,12 +29,16 @@ class Metadata(Wire):
 
 
 class ShardedDatabase(Wire):
-    """One ShardedDatabase: what it is called and what its user asks for. Its status is written, never read."""
+    """One ShardedDatabase: what it is called and what its user asks for.
+
+    `status` is what was told last, by whichever version: only what cannot be read elsewhere again is taken from it.
+    """
 
     model_config = ConfigDict(extra="ignore")
 
     metadata: Metadata
     spec: ShardedDatabaseSpec
+    status: dict[str, Any] = Field(default_factory=dict)
 
     @property
     def name(self) -> str:

@@ -15,7 +15,13 @@ def format_time(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def format_precise_time(moment: datetime) -> str:
+    """UTC to the microsecond, for moments between which a duration is measured."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
 Timestamp = Annotated[datetime, PlainSerializer(format_time, when_used="json")]
+PreciseTimestamp = Annotated[datetime, PlainSerializer(format_precise_time, when_used="json")]
 
 
 class Condition(Wire):

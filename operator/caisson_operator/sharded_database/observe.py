@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -22,8 +21,10 @@ from .manifests.names import (
     binding_name,
     credentials_name,
 )
+from .observe_patroni import observe_patroni
 from .observe_shards import observe_shard
 from .observed import Objects, Observed, Pod, Shard
+from .patroni_state import read_member_state
 from .provisioning import CONTENT
 from .wanted import Wanted
 
@@ -39,11 +40,12 @@ async def observe_objects(kube: KubeApi, wanted: Wanted) -> Objects:
     ]
     listed = [item for version, kind in _LISTED for item in await kube.list(version, kind, namespace, labels)]
     volumes = await kube.list("v1", "PersistentVolumeClaim", namespace, labels)
-    pods = [_build_pod(pod) for pod in await kube.list("v1", "Pod", namespace, labels)]
+    pods = [build_pod(pod) for pod in await kube.list("v1", "Pod", namespace, labels)]
     unready = {pod.shard for pod in pods if not pod.is_ready} | {shard for shard in wanted.shards if not pods}
     troubles = (
         await _observe_troubles(kube, wanted) if unready or len(pods) < len(wanted.shards) * wanted.members else {}
     )
+    patroni = await observe_patroni(kube, wanted)
     return Objects(
         has_credentials=secrets[0] is not None,
         application_password=_decode(secrets[0], "app"),
@@ -51,7 +53,8 @@ async def observe_objects(kube: KubeApi, wanted: Wanted) -> Objects:
         contents={(m["kind"], m["metadata"]["name"]): _content(m) for m in [*listed, *filter(None, secrets)]},
         images={_shard(m): _image(m) for m in listed if m["kind"] == "StatefulSet"},
         pods=tuple(sorted(pods, key=lambda pod: pod.name)),
-        settings=await _observe_settings(kube, wanted),
+        settings=patroni.settings,
+        patroni=patroni.states,
         troubles=troubles,
     )
 
@@ -75,15 +78,6 @@ async def _try_shard(sessions: Sessions, name: str, wanted: Wanted) -> Shard | s
         return str(error).strip().split("\n")[0][:300] or type(error).__name__
 
 
-async def _observe_settings(kube: KubeApi, wanted: Wanted) -> dict[str, dict[str, Any]]:
-    """What the shards' Patroni keeps of itself, beside the Services: absent until a shard has bootstrapped."""
-    labels = {KIND_LABEL: KIND, DATABASE_LABEL: wanted.database.name}
-    endpoints = await kube.list("v1", "Endpoints", wanted.database.namespace, labels)
-    texts = {item["metadata"]["name"]: item["metadata"].get("annotations", {}).get("config") for item in endpoints}
-    kept = {shard: texts.get(ShardNames(wanted.database.name, shard).config) for shard in wanted.shards}
-    return {shard: json.loads(text) for shard, text in kept.items() if text}
-
-
 async def _observe_troubles(kube: KubeApi, wanted: Wanted) -> dict[str, str]:
     """The last warning that Kubernetes has about each shard's pods and volumes: why it does not come up."""
     events = await kube.list("v1", "Event", wanted.database.namespace)
@@ -97,11 +91,29 @@ async def _observe_troubles(kube: KubeApi, wanted: Wanted) -> dict[str, str]:
     return troubles
 
 
-def _build_pod(pod: Manifest) -> Pod:
-    labels = pod["metadata"].get("labels", {})
-    conditions = pod.get("status", {}).get("conditions", [])
-    is_ready = any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
-    return Pod(pod["metadata"]["name"], labels.get(SHARD_LABEL, ""), labels.get(ROLE_LABEL, ""), is_ready)
+def build_pod(pod: Manifest) -> Pod:
+    metadata, conditions = pod["metadata"], _conditions(pod)
+    labels = metadata.get("labels", {})
+    return Pod(
+        name=metadata["name"],
+        shard=labels.get(SHARD_LABEL, ""),
+        role=labels.get(ROLE_LABEL, ""),
+        is_ready=conditions.get("Ready") == "True",
+        is_running=_is_running(pod, conditions),
+        told=read_member_state(metadata.get("annotations", {}).get("status")),
+    )
+
+
+def _is_running(pod: Manifest, conditions: Mapping[str, str]) -> bool:
+    """Of a node that is not heard of any more, Kubernetes says that its pods are not ready, and lets all else stand."""
+    containers = pod.get("status", {}).get("containerStatuses", [])
+    is_node_lost = conditions.get("Ready") != "True" and conditions.get("ContainersReady") == "True"
+    is_going = "deletionTimestamp" in pod["metadata"]
+    return not is_going and not is_node_lost and any("running" in c.get("state", {}) for c in containers)
+
+
+def _conditions(pod: Manifest) -> dict[str, str]:
+    return {condition["type"]: condition["status"] for condition in pod.get("status", {}).get("conditions", [])}
 
 
 def _content(manifest: Mapping[str, Any]) -> str:

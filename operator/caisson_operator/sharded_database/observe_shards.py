@@ -8,7 +8,7 @@ from caisson_operator.effects.postgres.catalog import Catalog, read_catalog
 from caisson_operator.effects.postgres.records import load_groups
 from caisson_operator.effects.postgres.sessions import Sessions
 
-from .observed import Attachment, Claim, Expansion, GroupRecord, LeafState, Shard, Subscription, TableFindings
+from .observed import Attachment, Claim, Expansion, GroupRecord, LeafState, Shard, Standby, Subscription, TableFindings
 
 
 async def observe_shard(sessions: Sessions, name: str, groups: Mapping[str, TableGroup]) -> Shard:
@@ -29,7 +29,8 @@ def build_shard(name: str, catalog: Catalog, groups: Mapping[str, TableGroup]) -
     return Shard(
         name=name,
         timeline=catalog.timeline,
-        has_synchronous_standby=catalog.standbys > 0,
+        has_synchronous_standby=any(is_synchronous for _, is_synchronous, _ in catalog.standbys),
+        standbys={name: Standby(is_synchronous, lag) for name, is_synchronous, lag in catalog.standbys},
         schema_version=catalog.schema_version,
         migrations=dict(own["migrations"]),
         tables={key: _build_table(found, key in registered) for key, found in catalog.tables.items()},

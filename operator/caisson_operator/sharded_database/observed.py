@@ -8,6 +8,9 @@ from typing import Any
 
 from caisson_operator.core.layout import Bucket, Leaf, SwitchGroup
 
+from .patroni_state import NOTHING_TOLD, MemberState, PatroniState
+from .recorded import NOTHING_RECORDED, Recorded
+
 
 class Attachment(Enum):
     """How a leaf stands to its parent on one shard."""
@@ -84,12 +87,21 @@ class Expansion:
 
 
 @dataclass(frozen=True, slots=True)
+class Standby:
+    """A member that streams from the primary, as the primary sees it. The lag is what it has not replayed yet."""
+
+    is_synchronous: bool
+    lag_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Shard:
     """One shard's catalogs and records, read in one go from its primary."""
 
     name: str
     timeline: int
     has_synchronous_standby: bool
+    standbys: Mapping[str, Standby] = field(default_factory=dict)  # member -> only those that stream
     schema_version: int = 0
     migrations: Mapping[str, str] = field(default_factory=dict)  # id -> checksum
     tables: Mapping[str, TableFindings] = field(default_factory=dict)
@@ -127,12 +139,18 @@ def owners(shards: Mapping[str, Shard]) -> dict[Bucket, str]:
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """A member. `role` is what Patroni says of it: primary, replica, or empty."""
+    """A member. `role` is what Patroni says of it: primary, replica, or empty.
+
+    A standby whose primary is gone is not ready, and the very one that is promoted: `is_running` says that its container
+    runs on a node that is heard of.
+    """
 
     name: str
     shard: str
     role: str
     is_ready: bool
+    is_running: bool = True
+    told: MemberState = NOTHING_TOLD
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +164,20 @@ class Objects:
     images: Mapping[str, str] = field(default_factory=dict)  # shard -> engine image of its StatefulSet
     pods: tuple[Pod, ...] = ()
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # shard -> what its Patroni runs with
+    patroni: Mapping[str, PatroniState] = field(default_factory=dict)  # shard -> once it has bootstrapped
     troubles: Mapping[str, str] = field(default_factory=dict)  # shard -> the last warning about its pods and volumes
 
     @property
     def shards(self) -> frozenset[str]:
         return frozenset(self.images)
+
+    def pod(self, name: str) -> Pod | None:
+        return next((pod for pod in self.pods if pod.name == name), None)
+
+    def is_ready(self, name: str) -> bool:
+        """Whether there is a pod of this name, and ready."""
+        pod = self.pod(name)
+        return pod is not None and pod.is_ready
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,3 +188,17 @@ class Observed:
     objects: Objects
     shards: Mapping[str, Shard]
     unreachable: Mapping[str, str] = field(default_factory=dict)
+    recorded: Recorded = NOTHING_RECORDED
+    # request -> when this process asked Patroni
+    asked_at: Mapping[str, datetime] = field(default_factory=dict)
+
+
+def find_running(observed: Observed) -> Expansion | None:
+    """The expansion that is recorded and not finished, as the first shard has it."""
+    found = find_latest(observed)
+    return found if found and not found.is_finished else None
+
+
+def find_latest(observed: Observed) -> Expansion | None:
+    recorded = [shard.expansion for shard in observed.shards.values() if shard.expansion]
+    return max(recorded, key=lambda expansion: expansion.number, default=None)

@@ -28,7 +28,9 @@ THEN, LATER = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
 
 
 def build_catalog(leaves: dict[str, tuple[bool, bool, bool]] | None = None, **own: Any) -> Catalog:
-    return Catalog(timeline=3, standbys=1, schema_version=1, tables={}, leaves=leaves or {}, own=own)
+    return Catalog(
+        timeline=3, standbys=[("flights-s0-1", True, 42)], schema_version=1, tables={}, leaves=leaves or {}, own=own
+    )
 
 
 def build(**own: Any) -> Any:
@@ -43,7 +45,7 @@ def plan() -> dict[str, Any]:
 
 
 def test_a_server_without_our_schema_is_a_shard_with_nothing_on_it() -> None:
-    shard = build_shard("s0", Catalog(1, 0, 0, {}, {}, {}), WANTED.groups)
+    shard = build_shard("s0", Catalog(1, [], 0, {}, {}, {}), WANTED.groups)
     assert (shard.timeline, shard.has_synchronous_standby, shard.schema_version) == (1, False, 0)
     assert (shard.shard_map, shard.leaves, shard.slots, shard.expansion, shard.open_fences) == ({}, {}, {}, None, 0)
 
@@ -121,7 +123,7 @@ def test_a_table_is_found_with_its_keys_and_whether_clients_know_it() -> None:
         "primary_key": ["tailnum", "seq"],
         "foreign_keys_to": [],
     }
-    catalog = Catalog(1, 0, 1, {"flights": found}, {}, {"registered": [("flights",)]})
+    catalog = Catalog(1, [], 1, {"flights": found}, {}, {"registered": [("flights",)]})
     (table,) = build_shard("s0", catalog, WANTED.groups).tables.values()
     assert table == TableFindings("p", "h", ("tailnum",), ("text",), ("tailnum", "seq"), (), is_registered=True)
 

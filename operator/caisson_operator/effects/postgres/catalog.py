@@ -18,7 +18,7 @@ class Catalog:
     """Everything that `observe` wants to know of one shard, in the server's own words."""
 
     timeline: int
-    standbys: int
+    standbys: Sequence[tuple[Any, ...]]  # those that stream: (name, is synchronous, bytes not replayed yet)
     schema_version: int
     tables: Mapping[str, Mapping[str, Any]]
     leaves: Mapping[str, tuple[bool, bool, bool]]  # "schema.name" -> (attached, detach pending, tombstoned)
@@ -33,7 +33,7 @@ async def read_catalog(connection: Connection, groups: Sequence[TableGroup], tab
         leaves = [leaf for group in groups for leaf in group.leaves_of(range(group.buckets))]
         return Catalog(
             timeline=await fetch_value(connection, TIMELINE),
-            standbys=await fetch_value(connection, STANDBYS),
+            standbys=await fetch_all(connection, STANDBYS),
             schema_version=version or 0,
             tables={
                 row[0]: dict(zip(TABLE_COLUMNS, row, strict=True))
@@ -49,7 +49,13 @@ async def _read_leaves(connection: Connection, leaves: Sequence[Leaf]) -> dict[s
     return {f"{row[0]}.{row[1]}": (row[2], row[3], row[4]) for row in await fetch_all(connection, LEAVES, (names,))}
 
 
-STANDBYS = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming' AND sync_state IN ('sync', 'quorum')"
+# Physical ones: a subscription's walsender belongs to a database. Patroni gives each member's own name.
+STANDBYS = """
+SELECT application_name, sync_state IN ('sync', 'quorum'),
+    coalesce(greatest(pg_wal_lsn_diff(pg_current_wal_flush_lsn(), replay_lsn), 0), 0)::bigint
+FROM pg_stat_replication JOIN pg_stat_activity USING (pid)
+WHERE state = 'streaming' AND pg_stat_activity.datname IS NULL
+"""
 
 TABLE_COLUMNS = ("name", "kind", "strategy", "partition_key", "key_types", "primary_key", "foreign_keys_to")
 

@@ -49,9 +49,19 @@ class ShardNames:
         return f"{self.scope}-config"
 
     @property
+    def sync(self) -> str:
+        """Where Patroni keeps who has every acknowledged commit."""
+        return f"{self.scope}-sync"
+
+    @property
+    def failover(self) -> str:
+        """Where Patroni keeps a change of the leader that was asked for, until it is done."""
+        return f"{self.scope}-failover"
+
+    @property
     def state(self) -> tuple[str, ...]:
         """Where Patroni keeps what outlives its members: the cluster's identity and settings, and who is synchronous."""
-        return self.config, f"{self.scope}-sync"
+        return self.config, self.sync
 
     def pod(self, ordinal: int) -> str:
         return f"{self.scope}-{ordinal}"

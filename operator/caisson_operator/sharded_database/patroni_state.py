@@ -1,0 +1,119 @@
+"""What a shard's Patroni keeps of itself beside the Services, read as Patroni reads it. Pure.
+
+In Endpoints mode these are annotations: of `<scope>` the leader's record, of `<scope>-sync` who has every acknowledged
+commit, of `<scope>-config` settings and history, of `<scope>-failover` a change of the leader that was asked for.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from .manifests import ShardNames
+
+Annotations = Mapping[str, str]
+FIRST_TIMELINE = 1
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryLine:
+    """One timeline that ended, and who was promoted then. Patroni may know the last two or not."""
+
+    timeline: int
+    at: datetime | None = None
+    new_leader: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PatroniState:
+    """Names are those of pods; empty where Patroni has none."""
+
+    leader: str = ""
+    renewed_at: datetime | None = None
+    position: int = 0  # bytes of WAL, as the leader told last; 0: never told
+    sync_leader: str = ""
+    sync_standbys: tuple[str, ...] = ()
+    history: tuple[HistoryLine, ...] = ()
+    asked_from: str = ""
+    asked_to: str = ""
+
+    @property
+    def timeline(self) -> int:
+        """As far as the history tells: the new leader writes it within a loop after its promotion."""
+        return self.history[-1].timeline + 1 if self.history else FIRST_TIMELINE
+
+    @property
+    def is_asked_to_switch(self) -> bool:
+        return bool(self.asked_from or self.asked_to)
+
+
+def build_patroni_state(kept: Mapping[str, Annotations], names: ShardNames) -> PatroniState:
+    """`kept` maps the names of Endpoints to their annotations."""
+    leader, asked, sync = (kept.get(name, {}) for name in (names.scope, names.failover, names.sync))
+    return PatroniState(
+        leader=leader.get("leader", ""),
+        renewed_at=read_time(leader.get("renewTime")),
+        position=_read_number(leader.get("optime")),
+        sync_leader=sync.get("leader", ""),
+        sync_standbys=_split(sync.get("sync_standby", "")) if sync.get("leader") else (),
+        history=_read_history(kept.get(names.config, {}).get("history", "")),
+        asked_from=asked.get("leader", ""),
+        asked_to=asked.get("member", ""),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class MemberState:
+    """What a member's own Patroni says in the annotation `status` of its pod; empty before it has said anything."""
+
+    state: str = ""
+    position: int = 0  # bytes of WAL that it has
+
+
+NOTHING_TOLD = MemberState()
+
+
+def read_member_state(annotation: str | None) -> MemberState:
+    try:
+        told = json.loads(annotation or "{}")
+        return MemberState(str(told.get("state", "")), int(told.get("xlog_location") or 0))
+    except (ValueError, TypeError, AttributeError):  # written by whom? Patroni takes it for nothing as well
+        return NOTHING_TOLD
+
+
+def _read_history(text: str) -> tuple[HistoryLine, ...]:
+    """Lines are [timeline, lsn, reason] and, where Patroni saw the promotion, its time and who was promoted.
+
+    What is no list of such lines counts as none, as it does for Patroni.
+    """
+    try:
+        lines = json.loads(text or "[]")
+        return tuple(_read_line(line) for line in lines)
+    except (ValueError, TypeError, IndexError):
+        return ()
+
+
+def _read_line(line: list[Any]) -> HistoryLine:
+    return HistoryLine(
+        timeline=int(line[0]),
+        at=read_time(line[3]) if len(line) > 3 else None,
+        new_leader=str(line[4]) if len(line) > 4 else "",
+    )
+
+
+def read_time(text: str | None) -> datetime | None:
+    """None for what is no time, or one that leaves its zone open."""
+    try:
+        moment = datetime.fromisoformat(text) if text else None
+    except ValueError:
+        return None
+    return moment if moment and moment.tzinfo else None
+
+
+def _read_number(text: str | None) -> int:
+    return int(text) if text and text.isdecimal() else 0
+
+
+def _split(names: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in names.split(",") if name.strip())
