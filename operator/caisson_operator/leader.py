@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from caisson_operator.api.definitions import GROUP, VERSION
 from caisson_operator.api.resource import ShardedDatabase, load_sharded_database
 from caisson_operator.canary import Canary
+from caisson_operator.core.news import find_failover_news
 from caisson_operator.core.room import Room
 from caisson_operator.effects.engine_access import EngineAccess
 from caisson_operator.effects.kube import Forbidden, KubeApi, KubeError
@@ -27,7 +28,7 @@ from caisson_operator.work_queue import WorkQueue
 
 RESYNC_SECONDS = 60.0
 LOOK_AGAIN_SECONDS = 2.0
-KIND = Kind(f"{GROUP}/{VERSION}", "ShardedDatabase", load_sharded_database)
+KIND = Kind(f"{GROUP}/{VERSION}", "ShardedDatabase", load_sharded_database, find_failover_news)
 
 Namespaces = tuple[str | None, ...]
 """Namespaces to look after; None stands for all of them."""

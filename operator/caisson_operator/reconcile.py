@@ -13,9 +13,10 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel
 
 from caisson_operator.api.resource import InvalidResource
-from caisson_operator.core.conditions import Transition, keep_transition_times, observed_transitions
+from caisson_operator.core.conditions import keep_transition_times, observed_transitions
 from caisson_operator.core.decisions import Decision, HeldUp, Plan, Refuse, Refused, Settled, Wait
 from caisson_operator.core.failures import failure_status
+from caisson_operator.core.news import News, Status, find_no_news, tell_transition
 from caisson_operator.core.room import Room
 from caisson_operator.effects.kube import KubeApi, KubeError, Manifest, ObjectRef
 from caisson_operator.effects.kube_events import post_event
@@ -46,6 +47,8 @@ class Kind(Generic[Resource]):
     api_version: str
     name: str
     load: Callable[[Mapping[str, Any]], Resource]
+    find_news: Callable[[Status, Status], list[News]] = find_no_news
+    """What is new in a status beside its conditions, given the earlier one and it; each becomes an Event."""
 
 
 class Reconciler(Generic[Resource, Observed]):
@@ -152,15 +155,17 @@ class Reconciler(Generic[Resource, Observed]):
         identity = {"name": metadata["name"], "namespace": metadata["namespace"]}
         head = {"apiVersion": manifest["apiVersion"], "kind": manifest["kind"], "metadata": identity}
         await self._kube.apply_status({**head, "status": wanted})
-        for transition in observed_transitions(before, conditions):
-            await self._announce(manifest, transition, now)
+        self._metrics.publish_news(database, earlier, wanted)
+        transitions = [tell_transition(transition) for transition in observed_transitions(before, conditions)]
+        for news in [*transitions, *self._kind.find_news(earlier, wanted)]:
+            await self._announce(manifest, news, now)
 
-    async def _announce(self, manifest: Manifest, transition: Transition, now: datetime) -> None:
+    async def _announce(self, manifest: Manifest, news: News, now: datetime) -> None:
         """An Event is news, not state: one that cannot be posted is logged and lost."""
         try:
-            await post_event(self._kube, manifest, transition, self._identity, now)
+            await post_event(self._kube, manifest, news, self._identity, now)
         except KubeError as error:
-            log_event(_log, logging.WARNING, "event_not_posted", reason=transition.reason, error=str(error))
+            log_event(_log, logging.WARNING, "event_not_posted", reason=news.reason, error=str(error))
 
     def _tell(self, key: Key, decision: Decision) -> None:
         """Every decision once, with its reason; the same one again is no news."""

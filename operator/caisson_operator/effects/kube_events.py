@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from caisson_operator.core.conditions import Transition
+from caisson_operator.core.news import News
 
 from .kube import KubeApi, Manifest
 
@@ -12,7 +12,7 @@ _REPORTER = "caisson.dev/operator"
 _NOTE_LIMIT = 1000
 
 
-def build_event(regarding: Mapping[str, Any], transition: Transition, instance: str, now: datetime) -> Manifest:
+def build_event(regarding: Mapping[str, Any], news: News, instance: str, now: datetime) -> Manifest:
     metadata = regarding["metadata"]
     return {
         "apiVersion": "events.k8s.io/v1",
@@ -21,10 +21,10 @@ def build_event(regarding: Mapping[str, Any], transition: Transition, instance: 
         "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         "reportingController": _REPORTER,
         "reportingInstance": instance[:128],
-        "action": transition.type,
-        "reason": transition.reason,
-        "type": "Warning" if transition.is_warning else "Normal",
-        "note": f"{transition.type} is {transition.status}. {transition.message}"[:_NOTE_LIMIT],
+        "action": news.action,
+        "reason": news.reason,
+        "type": "Warning" if news.is_warning else "Normal",
+        "note": news.note[:_NOTE_LIMIT],
         "regarding": {
             "apiVersion": regarding["apiVersion"],
             "kind": regarding["kind"],
@@ -35,7 +35,5 @@ def build_event(regarding: Mapping[str, Any], transition: Transition, instance: 
     }
 
 
-async def post_event(
-    kube: KubeApi, regarding: Mapping[str, Any], transition: Transition, instance: str, now: datetime
-) -> None:
-    await kube.create(build_event(regarding, transition, instance, now))
+async def post_event(kube: KubeApi, regarding: Mapping[str, Any], news: News, instance: str, now: datetime) -> None:
+    await kube.create(build_event(regarding, news, instance, now))

@@ -5,6 +5,10 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from caisson_operator.core.news import find_new_failovers
+
+from .failover_metrics import FailoverMetrics
+
 _PAUSE_BUCKETS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.5, 1.0, 2.0, 5.0)
 _BUCKET_STATES = ("total", "moved")
 
@@ -28,16 +32,23 @@ class Metrics:
         )
         self.is_leader = Gauge("caisson_operator_is_leader", "1 on the replica that leads", registry=self.registry)
         self._shards = ShardMetrics(self.registry)
+        self._failovers = FailoverMetrics(self.registry)
         self.expansion = ExpansionMetrics(self.registry)
 
     def publish_status(self, database: str, status: Mapping[str, Any]) -> None:
         """`database` is `namespace/name`; `status` as it is written to the API server."""
         self._shards.publish(database, status.get("shards", ()))
+        self._failovers.publish(database, status)
         self.expansion.publish(database, status.get("expansion"))
+
+    def publish_news(self, database: str, earlier: Mapping[str, Any], status: Mapping[str, Any]) -> None:
+        """Once `status` has been written in place of `earlier`: what is new in it is counted."""
+        self._failovers.count(database, find_new_failovers(earlier, status))
 
     def forget(self, database: str) -> None:
         """The resource is gone: its series end instead of standing still for ever."""
         self._shards.publish(database, ())
+        self._failovers.forget(database)
         self.expansion.publish(database, None)
 
 
@@ -48,9 +59,6 @@ class ShardMetrics:
             "caisson_shard_primary_epoch", "PostgreSQL timeline of the primary", labels, registry=registry
         )
         self._ready = Gauge("caisson_shard_members_ready", "Members that are ready", labels, registry=registry)
-        self._failovers = Counter(
-            "caisson_failover", "Rises of a shard's timeline", [*labels, "reason"], registry=registry
-        )
         self._timelines: dict[tuple[str, str], int] = {}
 
     def publish(self, database: str, shards: Any) -> None:
@@ -63,9 +71,6 @@ class ShardMetrics:
     def _publish_shard(self, key: tuple[str, str], shard: Mapping[str, Any]) -> None:
         self._ready.labels(*key).set(shard.get("readyMembers", 0))
         timeline = int(shard.get("timeline") or self._timelines.get(key, 0))
-        earlier = self._timelines.get(key) or timeline
-        if timeline > earlier:
-            self._failovers.labels(*key, "observed").inc(timeline - earlier)
         self._timelines[key] = timeline
         self._timeline.labels(*key).set(timeline)
 

@@ -1,16 +1,19 @@
 """The frame around a room, with a room and an API server made of plain Python."""
 
+import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from caisson_operator.api.failover_status import FailoverCause, FailoverStatus
 from caisson_operator.api.sharded_database_status import ShardedDatabaseStatus
 from caisson_operator.api.status import Condition
 from caisson_operator.core.conditions import ConditionStatus
 from caisson_operator.core.decisions import Decision, HeldUp, Plan, Refuse, Refused, Settled, Step, Wait
+from caisson_operator.core.news import News
 from caisson_operator.effects.kube import KubeError, ObjectRef
 from caisson_operator.leader import KIND
 from caisson_operator.reconcile import Key, Reconciler
@@ -151,6 +154,55 @@ async def test_the_status_is_written_once_and_not_again_while_it_is_the_same() -
     assert len(kube.statuses) == 1
     assert [event["reason"] for event in kube.events] == ["Counted"]
     assert kube.events[0]["regarding"]["uid"] == "u"
+
+
+def tells_number(earlier: Any, status: Any) -> list[News]:
+    before, now = earlier.get("shardCount", 0), status["shardCount"]
+    return [News("Count", "Counted", f"{before} to {now}", is_warning=True)] if before != now else []
+
+
+@pytest.mark.asyncio
+async def test_what_is_new_in_a_status_beside_its_conditions_becomes_an_event_once() -> None:
+    kube, room = Kube(database()), Room()
+    kind = replace(KIND, find_news=tells_number)
+    reconciler: Reconciler[Any, int] = Reconciler(kind, room, kube, Metrics(), "pod-1", prepare, lambda: NOW)  # type: ignore[arg-type]
+    for _ in range(3):
+        await reconciler.reconcile(KEY)
+    found = [(event["action"], event["type"], event["note"]) for event in kube.events if event["action"] == "Count"]
+    assert found == [("Count", "Warning", "0 to 2")]
+
+
+@pytest.mark.asyncio
+async def test_news_of_a_status_that_could_not_be_written_are_told_when_it_is() -> None:
+    metrics, kube, room = Metrics(), Kube(database()), Failing()
+    await frame(kube, room, metrics).reconcile(KEY)
+    for attempt in ("refused", "written", "same"):
+        kube.fail = refuse_status if attempt == "refused" else lambda: None
+        with contextlib.suppress(KubeError):
+            await frame(kube, room, metrics).reconcile(KEY)
+    labels = {"database": "demo/flights", "shard": "s0", "reason": "PrimaryLost"}
+    assert metrics.registry.get_sample_value("caisson_failover_total", labels) == 1
+    assert [event["note"] for event in kube.events if event["action"] == "Failover"] == [
+        "s0 changed its leader from a to b in 2.5 s (timeline 1 to 2); lost: none"
+    ]
+
+
+def refuse_status() -> None:
+    raise KubeError(500, "etcd is gone")
+
+
+@dataclass
+class Failing(Room):
+    """Tells of a failover, to a status that knew of none."""
+
+    def build_status(self, resource: Any, observed: int, decision: Decision) -> ShardedDatabaseStatus:
+        blocked = Condition(type="FailoverBlocked", status=ConditionStatus.FALSE, reason="NotBlocked")
+        entry = FailoverStatus(
+            shard="s0", from_member="a", to_member="b", timeline_before=1, timeline_after=2,
+            duration_seconds=2.5, cause=FailoverCause.PRIMARY_LOST, lost="none",
+        )  # fmt: skip
+        is_first = not resource.status
+        return ShardedDatabaseStatus(conditions=(blocked,), failovers=() if is_first else (entry,))
 
 
 @pytest.mark.asyncio
