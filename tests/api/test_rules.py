@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from api.apiserver import ApiServer
+from caisson_operator.sharded_database.recorded import read_recorded
 
 Manifest = dict[str, Any]
 
@@ -168,6 +169,40 @@ def test_names(server: ApiServer, admitted: str, refused: str, says: str) -> Non
     answer = server.try_kubectl(*dry_run, stdin=database("default", BASE, refused))
     assert answer.code != 0
     assert says in answer.error
+
+
+FAILOVER = {
+    "shard": "s0", "at": "2026-01-01T11:59:57Z", "from": "flights-s0-0", "to": "flights-s0-1", "timelineBefore": 1,
+    "timelineAfter": 2, "durationSeconds": 2.5, "cause": "PrimaryLost", "lost": "none",
+}  # fmt: skip
+SWITCHOVER = {
+    "request": "7f3a", "shard": "s0", "from": "flights-s0-1", "to": "flights-s0-0", "timelineBefore": 2,
+    "phase": "Running", "message": "Patroni moves the lead", "at": "2026-01-01T12:00:00Z",
+}  # fmt: skip
+LEADER = {
+    "member": "flights-s0-1", "timeline": 2, "synchronousStandby": "flights-s0-0",
+    "heardAt": "2026-01-01T12:00:00.250000Z", "requested": True,
+}  # fmt: skip
+
+
+def test_the_server_keeps_what_the_operator_tells_of_failovers_and_nothing_less(
+    server: ApiServer, namespace: str
+) -> None:
+    """A field that the definition does not know would be dropped in silence, and a request run again and again."""
+    server.kubectl("create", "-n", namespace, "-f", "-", stdin=database(namespace, BASE))
+    shard = {"name": "s0", "leader": LEADER, "unprotectedSince": "2026-01-01T12:00:00Z"}
+    told = {"failovers": [FAILOVER, {"shard": "s1", "timelineBefore": 4}], "switchover": SWITCHOVER, "shards": [shard]}
+    head = {"apiVersion": "caisson.dev/v1alpha1", "kind": "ShardedDatabase", "metadata": {"name": "flights"}}
+    apply = ("apply", "--server-side", "--subresource=status", "-n", namespace, "-f", "-")
+    server.kubectl(*apply, stdin={**head, "status": told})
+    kept = server.get("sdb", "flights", "-n", namespace)["status"]
+    assert (kept["failovers"], kept["switchover"]) == (told["failovers"], SWITCHOVER)
+    assert kept["shards"][0].items() >= shard.items()
+    found = read_recorded(kept)
+    assert (len(found.failovers), set(found.leaders), found.switchover is not None) == (2, {"s0"}, True)
+    refused = server.try_kubectl(*apply, stdin={**head, "status": {"failovers": [FAILOVER] * 11}})
+    assert refused.code != 0
+    assert "must have at most 10 items" in refused.error
 
 
 def test_the_engine_is_fixed_by_a_rule_that_more_engines_will_need(server: ApiServer) -> None:

@@ -10,6 +10,7 @@ from typing import Annotated
 from pydantic import Field, WithJsonSchema
 
 from .base import Message, ShortText, Wire, keyed_by
+from .failover_status import MAXIMUM_FAILOVERS, FailoverStatus, LeaderStatus, MemberName, SwitchoverStatus
 from .status import Binding, Condition, Timestamp
 
 _PHASE_SCHEMA = WithJsonSchema({"type": "string", "maxLength": 32})
@@ -41,8 +42,12 @@ class ShardStatus(Wire):
 
     name: ShortText
     """Name of the shard within its database: s0, s1 and so on."""
-    primary: Annotated[str, Field(max_length=253)] | None = None
+    primary: MemberName | None = None
     """Pod that takes writes; absent while there is none."""
+    unprotected_since: Timestamp | None = None
+    """Since when the operator has seen no synchronous standby beside the primary, where there should be one."""
+    leader: LeaderStatus | None = None
+    """The leader by Patroni's records, and its synchronous standby."""
     timeline: Annotated[int, Field(ge=0)] | None = None
     """PostgreSQL's timeline, which rises with each failover."""
     members: Annotated[int, Field(ge=0)] = 0
@@ -127,7 +132,7 @@ class ShardedDatabaseStatus(Wire):
     conditions: Annotated[tuple[Condition, ...], Field(max_length=16)] = Field(
         default=(), json_schema_extra=keyed_by("type")
     )
-    """Ready, Progressing, SchemaApplied, Expanding and Degraded, each with a stable reason."""
+    """Ready, Progressing, SchemaApplied, Expanding, Degraded, Unprotected and FailoverBlocked, each with a stable reason."""
     binding: Binding | None = None
     """Where applications find how to connect."""
     shards: Annotated[tuple[ShardStatus, ...], Field(max_length=64)] = Field(
@@ -140,3 +145,9 @@ class ShardedDatabaseStatus(Wire):
     """Ids of the migrations that were applied on a shard or more: these cannot be changed any more."""
     expansion: ExpansionStatus | None = None
     """The expansion that runs, or the last one that ran."""
+    failovers: Annotated[tuple[FailoverStatus, ...], Field(max_length=MAXIMUM_FAILOVERS)] = Field(
+        default=(), json_schema_extra={"x-kubernetes-list-type": "atomic"}
+    )
+    """The last ten failovers and switchovers of all shards, newest first, from the history that Patroni keeps."""
+    switchover: SwitchoverStatus | None = None
+    """The switchover that was asked for last, by the annotation caisson.dev/switchover, and what became of it."""

@@ -11,6 +11,11 @@ class ConditionType(StrEnum):
     SCHEMA_APPLIED = "SchemaApplied"
     EXPANDING = "Expanding"
     DEGRADED = "Degraded"
+    UNPROTECTED = "Unprotected"
+    FAILOVER_BLOCKED = "FailoverBlocked"
+
+
+BAD_WHEN_TRUE = frozenset([ConditionType.DEGRADED, ConditionType.UNPROTECTED, ConditionType.FAILOVER_BLOCKED])
 
 
 class ConditionStatus(StrEnum):
@@ -30,8 +35,8 @@ class Transition:
 
     @property
     def is_warning(self) -> bool:
-        """`Degraded` alone is bad when true; the others when they are false with a failure for a reason."""
-        if self.type == ConditionType.DEGRADED:
+        """Some are bad when true; the others when they are false with a failure for a reason."""
+        if self.type in BAD_WHEN_TRUE:
             return self.status == ConditionStatus.TRUE
         return self.status == ConditionStatus.FALSE and self.reason.endswith(("Failed", "Refused", "Invalid"))
 

@@ -1,9 +1,11 @@
-"""Patroni's REST API, as far as the operator writes to it: the settings that all members of a shard share.
+"""Patroni's REST API, as far as the operator writes to it: the settings of a shard, and a change of its leader.
 
 Any member takes them: it puts them into the shard's store, and every member follows within its next loop.
 
-    PatroniError    the member has refused, and would again: wrong credentials, or settings that it does not take
-    HeldUp          nobody answered, or the member could not reach its store or was overtaken: look again
+    PatroniError                  the member has refused, and would again: wrong credentials, or what it does not take
+    +-- SwitchoverRefused         the lead cannot move as things are, and nothing was begun
+    +-- SwitchoverUnfinished      nobody knows what came of it, or it came to nothing: the shard's records tell
+    HeldUp                        nobody was reached, or the member could not reach its store or was overtaken: look again
 """
 
 from collections.abc import Mapping
@@ -16,12 +18,21 @@ from caisson_operator.core.decisions import HeldUp
 
 RESTAPI_USER = "caisson"  # workloads/postgres/member.py
 REQUEST_TIMEOUT_SECONDS = 5.0
+SWITCHOVER_TIMEOUT_SECONDS = 30.0  # Patroni itself answers within about 20, most often within 3
 LOOK_AGAIN_SECONDS = 2.0
 _TEMPORARY = (409, 502, 503, 504)
 
 
 class PatroniError(Exception):
     """Names the member and what it said; never what it was sent."""
+
+
+class SwitchoverRefused(PatroniError):
+    pass
+
+
+class SwitchoverUnfinished(PatroniError):
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,31 +51,57 @@ def build_member(pod: str, scope_pods: str, namespace: str, port: int, password:
 
 async def patch_settings(member: Member, settings: Mapping[str, Any], timeout: float = REQUEST_TIMEOUT_SECONDS) -> None:
     """Lay `settings` upon what the shard has, mapping by mapping; what they do not name stays. Safe to repeat."""
-    headers = {"Authorization": aiohttp.encode_basic_auth(RESTAPI_USER, member.password)}
-    limit = aiohttp.ClientTimeout(total=timeout)
+    what = "the settings"
     try:
-        async with (
-            aiohttp.ClientSession(headers=headers, timeout=limit) as session,
-            session.patch(f"{member.url}/config", json=settings, allow_redirects=False) as response,
-        ):
-            _check(member, response.status, (await response.read())[:200].decode(errors="replace").strip())
+        status, said = await _send(member, "PATCH", "/config", settings, timeout)
     except (aiohttp.ClientError, TimeoutError) as error:
-        raise _held_up(member, str(error) or type(error).__name__) from error
+        raise _held_up(member, what, str(error) or type(error).__name__) from error
+    if status in _TEMPORARY:
+        raise _held_up(member, what, f"{status} {said}")
+    _check(member, what, status, said)
 
 
-def _check(member: Member, status: int, said: str) -> None:
+async def request_switchover(leader: Member, candidate: str, timeout: float = SWITCHOVER_TIMEOUT_SECONDS) -> None:
+    """Ask the leader to hand over to `candidate`, and wait for what it says; returns once another leads.
+
+    To ask again is harmless: Patroni takes it only while `leader` leads (412 otherwise), and what is under way already it
+    does not begin twice. A request that it takes in the moment of the change names a leader that was, and is dropped.
+    """
+    what, wish = "the switchover", {"leader": leader.name, "candidate": candidate}
+    try:
+        status, said = await _send(leader, "POST", "/switchover", wish, timeout)
+    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+        raise _held_up(leader, what, str(error) or type(error).__name__) from error
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise SwitchoverUnfinished(f"{leader.name} did not answer ({str(error) or type(error).__name__})") from error
+    if status in (400, 412):
+        raise SwitchoverRefused(f"Patroni of {leader.name} refused: {said}")
+    if status >= 500 or status == 409:
+        raise SwitchoverUnfinished(f"Patroni of {leader.name} said {status} {said}")
+    _check(leader, what, status, said)
+
+
+async def _send(member: Member, method: str, path: str, body: Mapping[str, Any], timeout: float) -> tuple[int, str]:
+    headers = {"Authorization": aiohttp.encode_basic_auth(RESTAPI_USER, member.password)}
+    limit = aiohttp.ClientTimeout(total=timeout, sock_connect=min(timeout, REQUEST_TIMEOUT_SECONDS))
+    async with (
+        aiohttp.ClientSession(headers=headers, timeout=limit) as session,
+        session.request(method, member.url + path, json=body, allow_redirects=False) as response,
+    ):
+        return response.status, (await response.read())[:200].decode(errors="replace").strip()
+
+
+def _check(member: Member, what: str, status: int, said: str) -> None:
     if status == 200:
         return
-    if status in _TEMPORARY:
-        raise _held_up(member, f"{status} {said}")
     if status in (401, 403):
         raise PatroniError(
-            f"{member.name} does not take the settings: {status}, it was started with another password of its REST API "
+            f"{member.name} does not take {what}: {status}, it was started with another password of its REST API "
             "than the Secret of credentials has; restart the pod"
         )
-    raise PatroniError(f"{member.name} does not take the settings: {status} {said}")
+    raise PatroniError(f"{member.name} does not take {what}: {status} {said}")
 
 
-def _held_up(member: Member, why: str) -> HeldUp:
-    message = f"the settings did not reach Patroni of {member.name} ({why}); they are sent again"
+def _held_up(member: Member, what: str, why: str) -> HeldUp:
+    message = f"{what} did not reach Patroni of {member.name} ({why}); sent again"
     return HeldUp("PatroniUnreachable", message, LOOK_AGAIN_SECONDS)

@@ -7,7 +7,7 @@ from typing import assert_never, cast
 
 from caisson_operator.core.decisions import HeldUp, Step
 from caisson_operator.core.layout import SwitchGroup
-from caisson_operator.effects.postgres import copying, fence, records, schema, verification
+from caisson_operator.effects.postgres import checkpoint, copying, fence, records, schema, verification
 from caisson_operator.effects.postgres.sessions import Sessions
 
 from . import steps
@@ -24,6 +24,7 @@ ShardStep = (
     | steps.FinishExpansion
     | steps.DropSyncSlots
     | steps.EndFences
+    | steps.Checkpoint
 )
 
 
@@ -66,6 +67,8 @@ class ShardActor:
                 await copying.drop_sync_slots(connection)
             case steps.EndFences():
                 await fence.end_fences(connection)
+            case steps.Checkpoint():
+                await checkpoint.write_checkpoint(self.sessions, step.shard)
             case _:
                 assert_never(step)
 

@@ -6,17 +6,24 @@ from caisson_operator.core.decisions import Decision, Plan, Refuse, Settled, Wai
 from . import steps
 from .configuring import decide_settings, wait_for_standbys
 from .expansion import decide_expansion, decide_roll_forward, plan_expansion
-from .observed import Expansion, Observed, owners
+from .failovers import wait_for_history
+from .observed import Expansion, Observed, find_latest, find_running, owners
+from .protection import wait_for_synchronous_standbys
 from .provisioning import decide_provisioning
 from .schema import decide_schema
+from .switchover import decide_switchover
 from .wanted import Wanted
 
 
 def decide(wanted: Wanted, observed: Observed) -> Decision:
-    """A running expansion comes before what waits for every shard, and its fences before everything: they must not stay half done."""
+    """A running expansion comes before what waits for every shard, and its fences before everything: they must not stay half done.
+
+    A switchover that was asked for waits for nothing else: a node is about to be drained, maybe.
+    """
     running = find_running(observed)
     return decide_first(
         lambda: decide_roll_forward(running, observed.shards) if running else Settled(),
+        lambda: decide_switchover(wanted, observed),
         lambda: _refuse_expansion(wanted, observed),
         lambda: decide_provisioning(wanted, observed),
         lambda: _go_on_expanding(wanted, observed, running) if running else Settled(),
@@ -25,18 +32,9 @@ def decide(wanted: Wanted, observed: Observed) -> Decision:
         lambda: decide_schema(wanted, observed.shards),
         lambda: _start_expansion(wanted, observed),
         lambda: wait_for_standbys(wanted, observed),
+        lambda: wait_for_history(observed),
+        lambda: wait_for_synchronous_standbys(wanted, observed),
     )
-
-
-def find_running(observed: Observed) -> Expansion | None:
-    """The expansion that is recorded and not finished, as the first shard has it."""
-    found = find_latest(observed)
-    return found if found and not found.is_finished else None
-
-
-def find_latest(observed: Observed) -> Expansion | None:
-    recorded = [shard.expansion for shard in observed.shards.values() if shard.expansion]
-    return max(recorded, key=lambda expansion: expansion.number, default=None)
 
 
 def _refuse_expansion(wanted: Wanted, observed: Observed) -> Decision:

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import psycopg
@@ -10,11 +10,18 @@ from psycopg.conninfo import make_conninfo
 
 from caisson_operator.api.resource import ShardedDatabase
 from caisson_operator.api.sharded_database_status import ShardedDatabaseStatus
-from caisson_operator.core.decisions import Decision, Refused, Step
+from caisson_operator.core.decisions import Decision, HeldUp, Refused, Step
 from caisson_operator.core.layout import DATABASE, OWNER_ROLE, REPLICATION_ROLE, SUPERUSER
 from caisson_operator.effects.engine_access import ENGINE_ACCOUNT
 from caisson_operator.effects.kube import KubeApi, ObjectRef
-from caisson_operator.effects.patroni import build_member, patch_settings
+from caisson_operator.effects.patroni import (
+    Member,
+    SwitchoverRefused,
+    SwitchoverUnfinished,
+    build_member,
+    patch_settings,
+    request_switchover,
+)
 from caisson_operator.effects.postgres.sessions import Sessions
 from caisson_operator.effects.room_context import RoomContext
 
@@ -26,7 +33,9 @@ from .manifests import ShardNames, build_address, build_credentials_secret, cred
 from .manifests.names import RESTAPI_PORT
 from .observe import observe_database
 from .observed import Observed
+from .recorded import read_recorded
 from .status import build_status
+from .switchover import LOOK_AGAIN_SECONDS, REFUSED_BY_PATRONI, UNFINISHED
 from .wanted import Engine, Wanted, read_wanted
 
 PASSFILE = "/run/caisson/passfile"  # in the engine's pods: workloads/postgres
@@ -41,7 +50,10 @@ ObservePause = Callable[[str, float], None]
 
 @dataclass(slots=True)
 class ShardedDatabaseRoom:
-    """One leader's room. Keeps open sessions, nothing else. `observe_pause` takes `namespace/name` and seconds."""
+    """One leader's room. Keeps open sessions, and times only to measure with: a crash loses a figure, nothing else.
+
+    `observe_pause` takes `namespace/name` and seconds.
+    """
 
     kube: KubeApi
     term: int
@@ -49,11 +61,14 @@ class ShardedDatabaseRoom:
     observe_pause: ObservePause
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     _actors: dict[str, tuple[Credentials, ShardActor]] = field(default_factory=dict)
+    _asked_at: dict[str, dict[str, datetime]] = field(default_factory=dict)
 
     async def observe(self, resource: ShardedDatabase) -> Observed:
         wanted = self._read(resource)
         actor = await self._actor(wanted)
-        return await observe_database(self.kube, actor.sessions if actor else None, wanted, self.clock())
+        observed = await observe_database(self.kube, actor.sessions if actor else None, wanted, self.clock())
+        asked_at = self._asked_at.get(_key(wanted), {})
+        return replace(observed, recorded=read_recorded(resource.status), asked_at=asked_at)
 
     def decide(self, resource: ShardedDatabase, observed: Observed) -> Decision:
         return decide(self._read(resource), observed)
@@ -69,6 +84,8 @@ class ShardedDatabaseRoom:
                     await self.kube.apply(manifest)
             case steps.ConfigureShard():
                 await self._configure(wanted, step)
+            case steps.SwitchOver():
+                await self._switch_over(wanted, step)
             case steps.ApplyMigration():
                 await self._migrate(wanted, step)
             case _:
@@ -91,12 +108,25 @@ class ShardedDatabaseRoom:
         await actor.act(step)
 
     async def _configure(self, wanted: Wanted, step: steps.ConfigureShard) -> None:
+        await patch_settings(await self._reach(wanted, step.shard, step.member), step.settings)
+
+    async def _switch_over(self, wanted: Wanted, step: steps.SwitchOver) -> None:
+        """What Patroni answers is a finding about the request, and no failure of the reconcile."""
+        leader = await self._reach(wanted, step.shard, step.leader)
+        self._asked_at[_key(wanted)] = {step.request: self.clock()}
+        try:
+            await request_switchover(leader, step.member)
+        except SwitchoverRefused as refused:
+            raise HeldUp(REFUSED_BY_PATRONI, str(refused), LOOK_AGAIN_SECONDS) from refused
+        except SwitchoverUnfinished as unfinished:
+            raise HeldUp(UNFINISHED, str(unfinished), LOOK_AGAIN_SECONDS) from unfinished
+
+    async def _reach(self, wanted: Wanted, shard: str, member: str) -> Member:
         credentials = await self._read_credentials(wanted)
         if credentials is None:
             raise _credentials_gone(wanted)
-        names, namespace = ShardNames(wanted.database.name, step.shard), wanted.database.namespace
-        member = build_member(step.member, names.pods, namespace, RESTAPI_PORT, credentials.restapi)
-        await patch_settings(member, step.settings)
+        names = ShardNames(wanted.database.name, shard)
+        return build_member(member, names.pods, wanted.database.namespace, RESTAPI_PORT, credentials.restapi)
 
     async def _migrate(self, wanted: Wanted, step: steps.ApplyMigration) -> None:
         try:
@@ -109,7 +139,7 @@ class ShardedDatabaseRoom:
 
     async def _actor(self, wanted: Wanted) -> ShardActor | None:
         """None while there are no credentials. Sessions are made anew when those have changed."""
-        key = f"{wanted.database.namespace}/{wanted.database.name}"
+        key = _key(wanted)
         known = self._actors.get(key)
         credentials = await self._read_credentials(wanted)
         if known and known[0] == credentials:
@@ -142,6 +172,10 @@ class ShardedDatabaseRoom:
             lambda shard: reach(shard, REPLICATION_ROLE, passfile=PASSFILE, options=SUBSCRIPTION_OPTIONS),
             lambda seconds: self.observe_pause(key, seconds),
         )
+
+
+def _key(wanted: Wanted) -> str:
+    return f"{wanted.database.namespace}/{wanted.database.name}"
 
 
 def _credentials_gone(wanted: Wanted) -> LookupError:

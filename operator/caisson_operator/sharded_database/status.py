@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from caisson_operator.api.sharded_database_spec import Durability
 from caisson_operator.api.sharded_database_status import (
     BucketCounts,
     DatabasePhase,
@@ -16,11 +17,13 @@ from caisson_operator.api.status import Binding, Condition
 from caisson_operator.core.conditions import ConditionStatus, ConditionType
 from caisson_operator.core.decisions import Decision, Plan, Refuse, Settled, Wait
 
-from .decide import find_latest, find_running
 from .expansion import GroupView, Stage, read_stage, view_groups
+from .failovers import follow_leader, list_failovers
 from .manifests import binding_name
-from .observed import Expansion, Observed, owners
+from .observed import Expansion, Observed, find_latest, find_running, owners
+from .protection import explain_blocked, explain_unprotected, list_unprotected, since
 from .schema import is_expanding, pending_migrations
+from .switchover import follow_switchover
 from .wanted import Wanted
 
 TRUE, FALSE, UNKNOWN = ConditionStatus.TRUE, ConditionStatus.FALSE, ConditionStatus.UNKNOWN
@@ -52,11 +55,13 @@ def build_status(wanted: Wanted, observed: Observed, decision: Decision) -> Shar
         shards=shards,
         migrations_applied=tuple(m.id for m in wanted.migrations if m.id in applied),
         expansion=_build_expansion(wanted, observed, decision),
+        failovers=list_failovers(wanted, observed),
+        switchover=follow_switchover(wanted, observed, decision),
     )
 
 
 def _build_shards(wanted: Wanted, observed: Observed) -> tuple[ShardStatus, ...]:
-    held = list(owners(observed.shards).values())
+    held, unprotected = list(owners(observed.shards).values()), list_unprotected(wanted, observed)
     found = []
     for name in wanted.shards:
         pods = [pod for pod in observed.objects.pods if pod.shard == name]
@@ -72,6 +77,8 @@ def _build_shards(wanted: Wanted, observed: Observed) -> tuple[ShardStatus, ...]
                 members=wanted.members,
                 ready_members=ready,
                 buckets=held.count(name),
+                unprotected_since=since(name, observed) if name in unprotected else None,
+                leader=follow_leader(name, observed),
             )
         )
     return tuple(found)
@@ -84,6 +91,8 @@ def _build_conditions(wanted: Wanted, observed: Observed, decision: Decision) ->
         _schema_applied(wanted, observed, decision),
         _expanding(observed),
         _degraded(wanted, observed, decision),
+        _unprotected(wanted, observed),
+        _failover_blocked(wanted, observed),
     )
 
 
@@ -140,12 +149,34 @@ def _expanding(observed: Observed) -> Condition:
 def _degraded(wanted: Wanted, observed: Observed, decision: Decision) -> Condition:
     if isinstance(decision, Refuse):
         return _condition(ConditionType.DEGRADED, TRUE, decision.reason, decision.message)
-    bare = [s.name for s in observed.shards.values() if wanted.pace.needs_standby and not s.has_synchronous_standby]
-    if bare and wanted.durability != "asynchronous":
+    if blocked := explain_blocked(wanted, observed):
+        return _condition(ConditionType.DEGRADED, TRUE, "FailoverBlocked", "; ".join(blocked))
+    if bare := list_unprotected(wanted, observed):
         return _condition(
             ConditionType.DEGRADED, TRUE, "NoSynchronousStandby", f"no synchronous standby: {', '.join(bare)}"
         )
     return _condition(ConditionType.DEGRADED, FALSE, "Healthy", "")
+
+
+def _unprotected(wanted: Wanted, observed: Observed) -> Condition:
+    """Under `strict` nothing is acknowledged that one member alone has: then writes wait, which `Degraded` tells."""
+    bare = list_unprotected(wanted, observed)
+    told = "; ".join(explain_unprotected(shard, wanted.durability, observed) for shard in bare)
+    if bare and wanted.durability is Durability.STRICT:
+        return _condition(ConditionType.UNPROTECTED, FALSE, "WritesWait", told)
+    if bare:
+        return _condition(ConditionType.UNPROTECTED, TRUE, "NoSynchronousStandby", told)
+    if wanted.durability is Durability.ASYNCHRONOUS:
+        return _condition(ConditionType.UNPROTECTED, FALSE, "NotAskedFor", "spec.durability is asynchronous")
+    if not observed.shards:
+        return _condition(ConditionType.UNPROTECTED, UNKNOWN, "ShardsNotReady", "no shard can be read")
+    return _condition(ConditionType.UNPROTECTED, FALSE, "Protected", "every primary that is there has its standby")
+
+
+def _failover_blocked(wanted: Wanted, observed: Observed) -> Condition:
+    if blocked := explain_blocked(wanted, observed):
+        return _condition(ConditionType.FAILOVER_BLOCKED, TRUE, "NoCandidate", "; ".join(blocked))
+    return _condition(ConditionType.FAILOVER_BLOCKED, FALSE, "NotBlocked", "no shard is kept from having a primary")
 
 
 def _build_expansion(wanted: Wanted, observed: Observed, decision: Decision) -> ExpansionStatus | None:

@@ -106,6 +106,21 @@ class EndFences(OnShard):
 
 
 @dataclass(frozen=True, slots=True)
+class Checkpoint(OnShard):
+    """Write what is in memory to the disk, so that the shutdown of a switchover has little left to write."""
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchOver(Step):
+    """Ask the leader's Patroni to hand its lead to `member`, and wait until it says what came of it."""
+
+    shard: str
+    leader: str
+    member: str
+    request: str
+
+
+@dataclass(frozen=True, slots=True)
 class OnGroup(Step):
     """A step of one switch group."""
 

@@ -11,6 +11,8 @@ from caisson_operator.core.layout import ShardAddress, Table, TableGroup, group_
 from .expansion import Pace
 from .manifests import DatabaseIdentity, build_address
 
+SWITCHOVER_ANNOTATION = "caisson.dev/switchover"
+
 
 @dataclass(frozen=True, slots=True)
 class Migration:
@@ -45,6 +47,8 @@ class Wanted:
     storage_size: str
     storage_class: str | None
     resources: Mapping[str, Mapping[str, str]]
+    switchover: str | None = None
+    """What the annotation asks for, as it stands there."""
 
     @property
     def is_synchronous(self) -> bool:
@@ -81,4 +85,5 @@ def read_wanted(resource: ShardedDatabase, engine: Engine) -> Wanted:
         storage_size=spec.storage.size,
         storage_class=spec.storage.storage_class_name,
         resources=spec.resources.model_dump(by_alias=True, exclude_none=True),
+        switchover=resource.metadata.annotations.get(SWITCHOVER_ANNOTATION),
     )

@@ -36,6 +36,8 @@ def test_a_settled_database_is_ready_and_nothing_is_under_way() -> None:
         "SchemaApplied": ("True", "Applied"),
         "Expanding": ("False", "NeverExpanded"),
         "Degraded": ("False", "Healthy"),
+        "Unprotected": ("False", "Protected"),
+        "FailoverBlocked": ("False", "NotBlocked"),
     }
     assert status.migrations_applied == ("001",)
     assert status.expansion is None

@@ -1,4 +1,4 @@
-"""The effect that sends settings to Patroni, against a real HTTP server that answers as Patroni's REST API does."""
+"""The effects that write to Patroni, against a real HTTP server that answers as Patroni's REST API does."""
 
 import asyncio
 import base64
@@ -14,7 +14,16 @@ import pytest
 from aiohttp import web
 
 from caisson_operator.core.decisions import HeldUp
-from caisson_operator.effects.patroni import RESTAPI_USER, Member, PatroniError, build_member, patch_settings
+from caisson_operator.effects.patroni import (
+    RESTAPI_USER,
+    Member,
+    PatroniError,
+    SwitchoverRefused,
+    SwitchoverUnfinished,
+    build_member,
+    patch_settings,
+    request_switchover,
+)
 
 PASSWORD = "hunter2:%ä"
 AUTHORIZATION = "Basic " + base64.b64encode(f"{RESTAPI_USER}:{PASSWORD}".encode()).decode()
@@ -23,20 +32,46 @@ pytestmark = pytest.mark.asyncio
 
 @dataclass
 class FakePatroni:
-    """Keeps settings behind a password and merges as Patroni does; or answers `fails_with`, after `delay_seconds`."""
+    """Keeps settings behind a password and merges as Patroni does; or answers `fails_with`, after `delay_seconds`.
+
+    It moves the lead as Patroni does: only from the member that leads, to its synchronous standby.
+    """
 
     config: dict[str, Any] = field(default_factory=lambda: {"ttl": 20, "postgresql": {"use_slots": True}})
     fails_with: tuple[int, str] | None = None
     delay_seconds: float = 0.0
+    leader: str = "flights-s0-0"
+    standby: str = "flights-s0-1"
+    hangs_up: bool = False
 
     async def patch(self, request: web.Request) -> web.Response:
+        refusal = await self.refuse(request)
+        if refusal:
+            return refusal
+        merge(self.config, await request.json())
+        return web.json_response(self.config)
+
+    async def switch(self, request: web.Request) -> web.Response:
+        refusal = await self.refuse(request)
+        if refusal:
+            return refusal
+        wish = await request.json()
+        if wish["leader"] != self.leader:
+            return web.Response(status=412, text="leader name does not match")
+        if wish["candidate"] != self.standby:
+            return web.Response(status=412, text="candidate name does not match with sync_standby")
+        self.leader, self.standby = self.standby, self.leader
+        return web.Response(text=f'Successfully switched over to "{self.leader}"')
+
+    async def refuse(self, request: web.Request) -> web.Response | None:
         await asyncio.sleep(self.delay_seconds)
+        if self.hangs_up and request.transport:
+            request.transport.close()
         if request.headers.get("Authorization") != AUTHORIZATION:
             return web.Response(status=401, text="not authenticated")
         if self.fails_with:
             return web.Response(status=self.fails_with[0], text=self.fails_with[1])
-        merge(self.config, await request.json())
-        return web.json_response(self.config)
+        return None
 
 
 def merge(config: dict[str, Any], change: dict[str, Any]) -> None:
@@ -51,6 +86,7 @@ def merge(config: dict[str, Any], change: dict[str, Any]) -> None:
 async def serving(patroni: FakePatroni, password: str = PASSWORD) -> AsyncIterator[Member]:
     application = web.Application()
     application.router.add_patch("/config", patroni.patch)
+    application.router.add_post("/switchover", patroni.switch)
     runner = web.AppRunner(application)
     await runner.setup()
     try:
@@ -117,3 +153,55 @@ async def test_finds_a_member_by_its_name_under_the_headless_service() -> None:
 async def test_the_user_is_the_one_that_the_image_sets() -> None:
     text = (Path(__file__).parents[3] / "workloads/postgres/member.py").read_text()
     assert f'"username": "{RESTAPI_USER}", "password": passwords["restapi"]' in text
+
+
+async def test_moves_the_lead_once_however_often_it_is_asked() -> None:
+    patroni = FakePatroni()
+    async with serving(patroni) as leader:
+        await request_switchover(leader, "flights-s0-1")
+        with pytest.raises(SwitchoverRefused, match="flights-s0-0 refused: leader name does not match"):
+            await request_switchover(leader, "flights-s0-1")
+    assert (patroni.leader, patroni.standby) == ("flights-s0-1", "flights-s0-0")
+
+
+async def test_a_candidate_that_may_not_lead_is_refused_in_patronis_words() -> None:
+    patroni = FakePatroni()
+    async with serving(patroni) as leader:
+        with pytest.raises(SwitchoverRefused, match="candidate name does not match with sync_standby"):
+            await request_switchover(leader, "flights-s0-2")
+    assert patroni.leader == "flights-s0-0"
+
+
+@pytest.mark.parametrize(
+    "patroni",
+    [
+        FakePatroni(fails_with=(503, "Switchover failed")),
+        FakePatroni(fails_with=(503, "Switchover status unknown")),
+        FakePatroni(fails_with=(500, "")),
+        FakePatroni(hangs_up=True),
+        FakePatroni(delay_seconds=0.5),
+    ],
+    ids=["failed", "unknown", "error", "hung up", "silent"],
+)
+async def test_an_answer_that_leaves_the_outcome_open_is_told_as_such(patroni: FakePatroni) -> None:
+    """Whether the lead has moved is told by the shard, not by the answer."""
+    async with serving(patroni) as leader:
+        with pytest.raises(SwitchoverUnfinished, match="flights-s0-0"):
+            await request_switchover(leader, "flights-s0-1", timeout=0.2)
+
+
+async def test_a_leader_that_was_never_reached_was_never_asked() -> None:
+    with socket.socket() as bound:  # and listens not
+        bound.bind(("127.0.0.1", 0))
+        leader = Member("flights-s0-0", f"http://127.0.0.1:{bound.getsockname()[1]}", PASSWORD)
+        with pytest.raises(HeldUp, match="the switchover did not reach Patroni of flights-s0-0") as raised:
+            await request_switchover(leader, "flights-s0-1")
+    assert raised.value.reason == "PatroniUnreachable"
+
+
+async def test_a_wrong_password_moves_no_lead() -> None:
+    patroni = FakePatroni()
+    async with serving(patroni, password="wrong-secret") as leader:
+        with pytest.raises(PatroniError, match=r"does not take the switchover: 401.*restart the pod"):
+            await request_switchover(leader, "flights-s0-1")
+    assert patroni.leader == "flights-s0-0"
