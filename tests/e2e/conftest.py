@@ -12,7 +12,7 @@ from demo.cluster import begin_deleting_namespace, create_namespace, delete_name
 from demo.release import Images, install, load_images
 from demo.story import NAMESPACE as DEMO
 
-NAMESPACES = ("e2e-move", "e2e-life", "e2e-input")
+NAMESPACES = ("e2e-move", "e2e-life", "e2e-input", "e2e-failover")
 
 
 @pytest.fixture(scope="session")

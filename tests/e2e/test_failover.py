@@ -1,0 +1,163 @@
+"""A shard under traffic: its leader is moved on request, then killed. The status tells both, and nothing is lost.
+
+The tests build on each other, since what they prove together is one history that the checker accepts at the end.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from demo.application import Application
+from demo.cluster import get_all, kubectl, say, wait_for
+from demo.database import Database, Primary, demo_spec
+from demo.release import Images
+
+NAMESPACE = "e2e-failover"
+SHARD = "s0"
+ROWS = 5_000
+PLANES = 3_322
+ANNOTATION = "caisson.dev/switchover"
+SWITCHOVER_SECONDS = 60
+WRITES = 500
+
+
+@dataclass(slots=True)
+class Scene:
+    """The database, its traffic, and the primaries that were killed, for the checker."""
+
+    database: Database
+    application: Application
+    kills: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def scene(namespace: str, images: Images) -> Scene:
+    database, application = Database(namespace), Application(namespace, images.flights, ROWS)
+    database.apply(demo_spec(shards=1))
+    database.wait_ready(240, 1)
+    database.wait_condition("Unprotected", "False", 120, "Protected")
+    application.load(120, say)
+    application.start_traffic(90, "--writes-per-second", "80", "--reads-per-second", "40")
+    return Scene(database, application)
+
+
+def ask(scene: Scene, request: str) -> None:
+    kubectl(
+        "annotate",
+        "sdb",
+        scene.database.name,
+        "--overwrite",
+        f"{ANNOTATION}={request}",
+        namespace=scene.database.namespace,
+    )
+
+
+def wait_answer(scene: Scene, request: str, *phases: str) -> dict[str, Any]:
+    """What became of the request with this id, once it has come to one of these phases."""
+
+    def answered() -> dict[str, Any] | None:
+        told: dict[str, Any] = scene.database.status().get("switchover") or {}
+        return told if told.get("request") == request and told["phase"] in phases else None
+
+    return wait_for(f"{request} to be {phases}", answered, SWITCHOVER_SECONDS, scene.database.explain)
+
+
+def wait_failover(scene: Scene, timeline_before: int) -> dict[str, Any]:
+    """The entry of the history with which this timeline ended."""
+
+    def told() -> dict[str, Any] | None:
+        entries = scene.database.status().get("failovers", [])
+        return next((entry for entry in entries if entry["timelineBefore"] == timeline_before), None)
+
+    return wait_for(f"the end of timeline {timeline_before}", told, SWITCHOVER_SECONDS, scene.database.explain)
+
+
+def steady(scene: Scene) -> Primary:
+    """The leader, once its synchronous standby is there and the status says so."""
+    before = scene.database.wait_primary(SHARD, 60)
+    standby = scene.database.wait_standby(SHARD, before, 60)
+
+    def is_told() -> bool:
+        (shard,) = scene.database.status()["shards"]
+        leader = shard.get("leader", {})
+        told = (leader.get("member"), leader.get("timeline"), leader.get("synchronousStandby"))
+        return told == (before.pod, before.timeline, standby)
+
+    wait_for("the status to tell of the leader and its standby", is_told, 90, scene.database.explain)
+    return before
+
+
+def events(scene: Scene, action: str) -> list[str]:
+    found = get_all("events.events.k8s.io", scene.database.namespace)
+    return [event["reason"] for event in found if event.get("action") == action]
+
+
+def test_a_switchover_that_was_asked_for_is_done_and_told(scene: Scene) -> None:
+    database = scene.database
+    before = steady(scene)
+    ask(scene, f"{SHARD}/any/first")
+    answer = wait_answer(scene, "first", "Done", "Failed", "Refused")
+    assert (answer["phase"], answer["shard"], answer["from"]) == ("Done", SHARD, before.pod), answer
+    after = database.wait_primary(SHARD, 60, lambda seen: seen.timeline > before.timeline)
+    assert after.pod == answer["to"] != before.pod
+    entry = wait_failover(scene, before.timeline)
+    told = {name: entry.get(name) for name in ("shard", "from", "to", "timelineAfter", "cause", "lost")}
+    assert told == {
+        "shard": SHARD, "from": before.pod, "to": after.pod, "timelineAfter": after.timeline,
+        "cause": "Switchover", "lost": "none",
+    }  # fmt: skip
+    scene.application.wait_writes(WRITES, 60)
+    wait_for("an Event", lambda: "Switchover" in events(scene, "Failover"), 30, database.explain)
+
+
+def test_the_same_request_is_not_run_again(scene: Scene) -> None:
+    """Another one is, and is refused: whatever came before it is settled by then."""
+    leader = steady(scene)
+    ask(scene, f"{SHARD}/any/first")
+    ask(scene, f"{SHARD}/{leader.pod}/second")
+    answer = wait_answer(scene, "second", "Done", "Failed", "Refused")
+    assert (answer["phase"], "leads s0 already" in answer["message"]) == ("Refused", True), answer
+    ask(scene, "nonsense")
+    refused = wait_answer(scene, "nonsense", "Refused")
+    assert "SHARD/MEMBER/REQUEST" in refused["message"]
+    assert scene.database.wait_primary(SHARD, 60) == leader
+
+
+def test_a_primary_that_was_killed_is_told_as_lost(scene: Scene) -> None:
+    database = scene.database
+    before = steady(scene)
+    killed_at = database.kill(before)
+    after = database.wait_primary(SHARD, 60, lambda seen: seen.timeline > before.timeline)
+    scene.kills += ["--kill", f"{SHARD}@{killed_at:.3f}"]
+    entry = wait_failover(scene, before.timeline)
+    assert (entry["from"], entry["to"]) == (before.pod, after.pod)
+    expected = "PrimaryRestarted" if after.pod == before.pod else "PrimaryLost"
+    assert (entry.get("cause"), entry.get("lost")) == (expected, "none"), entry
+    scene.application.wait_writes(WRITES, 60)
+    causes = [told.get("cause") for told in database.status()["failovers"]]
+    assert causes == [expected, "Switchover"]
+
+
+def test_a_status_that_was_deleted_comes_back_as_far_as_the_history_tells(scene: Scene) -> None:
+    database = scene.database
+    before = database.status()["failovers"]
+    patch = '[{"op": "remove", "path": "/status"}]'
+    kubectl(
+        "patch", "sdb", database.name, "--subresource=status", "--type=json", "-p", patch, namespace=database.namespace
+    )
+    after = wait_for("the history", lambda: database.status().get("failovers"), 90, database.explain)
+    assert [entry["timelineBefore"] for entry in after] == [entry["timelineBefore"] for entry in before]
+    for then, now in zip(before, after, strict=True):
+        assert now.items() <= then.items()
+
+
+def test_nothing_was_lost_doubled_or_stale_in_all_that_time(scene: Scene) -> None:
+    scene.application.stop_traffic()
+    report = scene.application.check(*scene.kills)
+    assert report["findings"] == []
+    assert (report["writes_failed"], report["writes_unknown"], report["reads_failed"]) == (0, 0, 0), (
+        scene.application.complaints()
+    )
+    assert report["rows_found"] == ROWS + PLANES
+    assert report["writes_acknowledged"] > WRITES
