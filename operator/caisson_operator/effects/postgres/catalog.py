@@ -51,10 +51,10 @@ async def _read_leaves(connection: Connection, leaves: Sequence[Leaf]) -> dict[s
 
 # Physical ones: a subscription's walsender belongs to a database. Patroni gives each member's own name.
 STANDBYS = """
-SELECT application_name, sync_state IN ('sync', 'quorum'),
-    coalesce(greatest(pg_wal_lsn_diff(pg_current_wal_flush_lsn(), replay_lsn), 0), 0)::bigint
-FROM pg_stat_replication JOIN pg_stat_activity USING (pid)
-WHERE state = 'streaming' AND pg_stat_activity.datname IS NULL
+SELECT r.application_name, r.sync_state IN ('sync', 'quorum'),
+    coalesce(greatest(pg_wal_lsn_diff(pg_current_wal_flush_lsn(), r.replay_lsn), 0), 0)::bigint
+FROM pg_stat_replication AS r JOIN pg_stat_activity AS a USING (pid)
+WHERE r.state = 'streaming' AND a.datname IS NULL
 """
 
 TABLE_COLUMNS = ("name", "kind", "strategy", "partition_key", "key_types", "primary_key", "foreign_keys_to")
