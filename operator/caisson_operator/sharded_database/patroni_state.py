@@ -51,6 +51,8 @@ class PatroniState:
 def build_patroni_state(kept: Mapping[str, Annotations], names: ShardNames) -> PatroniState:
     """`kept` maps the names of Endpoints to their annotations."""
     leader, asked, sync = (kept.get(name, {}) for name in (names.scope, names.failover, names.sync))
+    if asked.get("scheduled_at"):
+        asked = {}  # a person's plan for later: nothing is under way
     return PatroniState(
         leader=leader.get("leader", ""),
         renewed_at=read_time(leader.get("renewTime")),

@@ -55,6 +55,11 @@ def test_a_shard_that_never_failed_over_is_on_its_first_timeline() -> None:
     assert (state.timeline, state.history, state.leader, state.is_asked_to_switch) == (1, (), "", False)
 
 
+def test_a_switchover_that_is_planned_for_later_is_not_under_way() -> None:
+    planned = {"leader": "flights-s0-1", "member": "flights-s0-0", "scheduled_at": "2026-02-01T03:00:00+00:00"}
+    assert not read(flights_s0_failover=planned).is_asked_to_switch
+
+
 @pytest.mark.parametrize("text", ["", "[]", "no json", "7", '{"a": 1}', "[7]", "[[]]", '[["x", 1, "y"]]'])
 def test_a_history_that_cannot_be_read_is_none(text: str) -> None:
     assert read(flights_s0_config={"history": text}).history == ()
