@@ -34,11 +34,6 @@ STATUS = {
     "conditions": [{**entry, "lastTransitionTime": "2026-11-25T08:00:00Z"} for entry in HEALTHY],
     "shards": [build_shard("s0", 32), build_shard("s1", 32)],
 }
-_DEFINITION = yaml.safe_load((REPOSITORY / "crds/shardeddatabases.caisson.dev.yaml").read_text())
-_TOLD = _DEFINITION["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]["properties"]
-needs_switchovers = pytest.mark.skipif(
-    not {"failovers", "switchover"} <= _TOLD.keys(), reason="the definition has no status.switchover yet"
-)
 
 
 @pytest.fixture
@@ -105,7 +100,6 @@ def test_a_name_that_there_is_not_ends_with_1_and_one_line(run: Run) -> None:
     assert error == 'error: shardeddatabases.caisson.dev "trains" not found\n'
 
 
-@needs_switchovers
 @pytest.mark.usefixtures("flights")
 def test_failovers_are_shown_as_the_operator_keeps_them(server: ApiServer, namespace: str, run: Run) -> None:
     kept = {**FAILOVER, "cause": "PrimaryLost", "lost": "none"}
@@ -140,7 +134,6 @@ def operator(server: ApiServer, namespace: str, kube: Kube, *phases: str) -> Ite
         thread.join()
 
 
-@needs_switchovers
 @pytest.mark.usefixtures("flights")
 @pytest.mark.parametrize(("phase", "code"), [("Done", 0), ("Refused", 1), ("Failed", 1)])
 def test_a_switchover_is_asked_for_and_followed_to_its_end(

@@ -5,8 +5,8 @@ Only keys that follow from the resource are compared, and only those that differ
 
 What must hold:
 - a shard is not made asynchronous while an expansion runs: a fence whose commit is lost in a failover makes two owners;
-- a member's data directory is thrown away by itself only where a synchronous standby has every acknowledged commit. Until
-  the shard has one, a former primary may hold the only copy.
+- a member's data directory is thrown away by itself, and a member that lags is promoted, only where a synchronous standby has
+  every acknowledged commit. Until the shard has one, a former primary may hold the only copy.
 """
 
 import json
@@ -18,7 +18,7 @@ from caisson_operator.core.decisions import Decision, Plan, Settled, Wait
 
 from . import steps
 from .manifests import build_cluster_settings
-from .manifests.settings import DISCARDING
+from .manifests.settings import ANY_LAG_BYTES, DISCARDING, MOST_LAG
 from .observed import Observed, Pod
 from .wanted import Wanted
 
@@ -55,7 +55,7 @@ def _configure(wanted: Wanted, observed: Observed) -> Iterator[steps.ConfigureSh
             continue
         found = observed.shards.get(shard)
         is_protected = found is not None and found.has_synchronous_standby
-        changes = find_changes(current, settings if is_protected else _without_discarding(settings))
+        changes = find_changes(current, settings if is_protected else _as_if_unprotected(settings))
         if changes:
             yield steps.ConfigureShard(shard, member.name, changes)
 
@@ -77,10 +77,11 @@ def find_changes(current: Settings, wanted: Settings) -> dict[str, Any]:
     return changes
 
 
-def _without_discarding(settings: Settings) -> Settings:
-    """To throw nothing away is right at any time; to begin with it waits."""
+def _as_if_unprotected(settings: Settings) -> Settings:
+    """To throw nothing away, and to promote nobody who lags, is right at any time; to begin with it waits."""
     engine = {key: value for key, value in settings["postgresql"].items() if key not in DISCARDING or not value}
-    return {**settings, "postgresql": engine}
+    cautious = {key: value for key, value in settings.items() if (key, value) != (MOST_LAG, ANY_LAG_BYTES)}
+    return {**cautious, "postgresql": engine}
 
 
 def _choose_member(shard: str, pods: tuple[Pod, ...]) -> Pod | None:

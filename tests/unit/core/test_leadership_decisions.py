@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from hypothesis import find, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from caisson_operator.core.leadership import (
@@ -116,4 +116,7 @@ def test_two_replicas_never_lead_at_once_and_terms_only_rise(schedule: list[tupl
 def test_the_model_sees_two_leaders_where_the_deadline_lies_above_the_duration() -> None:
     """The control: without the one inequality that the election stands on, the model finds its fault."""
     careless = Timing(duration=2.0, renew_deadline=4.0)
-    assert find(schedules(), lambda schedule: Election(careless).play(schedule).most_leaders > 1)
+    claim, first_sight, last_sight = (1.0, 0, True), (0.1, 1, True), (careless.duration, 1, True)
+    assert Election(careless).play([claim, first_sight, last_sight]).most_leaders == 2
+    careful = replace(careless, renew_deadline=1.5)
+    assert Election(careful).play([claim, first_sight, last_sight]).most_leaders == 1

@@ -14,6 +14,7 @@ from caisson_operator.sharded_database import provisioning, steps
 from caisson_operator.sharded_database.configuring import decide_settings, find_changes, wait_for_standbys
 from caisson_operator.sharded_database.decide import decide
 from caisson_operator.sharded_database.manifests import build_cluster_settings
+from caisson_operator.sharded_database.manifests.settings import ANY_LAG_BYTES, MOST_LAG, TOLERABLE_LAG_BYTES
 from caisson_operator.sharded_database.observed import Claim, Expansion, Objects, Observed, Pod, Shard
 from caisson_operator.sharded_database.wanted import Engine, Wanted, read_wanted
 
@@ -89,7 +90,7 @@ def test_a_wish_for_synchronous_is_sent_to_every_shard_and_nothing_else_is() -> 
     assert sent(decision) == {"s0": {"synchronous_mode": True}, "s1": {"synchronous_mode": True}}
 
 
-def test_members_throw_their_data_away_only_once_a_synchronous_standby_has_them() -> None:
+def test_members_throw_their_data_away_and_lead_with_a_lag_only_once_a_synchronous_standby_has_it_all() -> None:
     wish, before = wanted("synchronous"), observed(wanted("asynchronous"))
     half = {**settings_of(wanted("asynchronous")), "synchronous_mode": True}
     waiting = replace(before, objects=replace(before.objects, settings={"s0": half}))
@@ -99,7 +100,9 @@ def test_members_throw_their_data_away_only_once_a_synchronous_standby_has_them(
     assert (held.reason, "s0" in held.message) == ("NoSynchronousStandby", True)
 
     protected = replace(waiting, shards={"s0": Shard("s0", 1, has_synchronous_standby=True)})
-    assert sent(decide_settings(wish, protected, is_expanding=False)) == {"s0": {"postgresql": DISCARDING}}
+    assert sent(decide_settings(wish, protected, is_expanding=False)) == {
+        "s0": {MOST_LAG: ANY_LAG_BYTES, "postgresql": DISCARDING}
+    }
 
 
 def test_an_unread_shard_counts_as_one_without_a_standby() -> None:
@@ -115,6 +118,7 @@ def test_asynchronous_stops_the_throwing_away_in_the_same_change() -> None:
         "s0": {
             "synchronous_mode": False,
             "synchronous_mode_strict": False,
+            MOST_LAG: TOLERABLE_LAG_BYTES,
             "postgresql": dict.fromkeys(DISCARDING, False),
         }
     }

@@ -175,6 +175,14 @@ def test_durability_decides_who_must_have_a_commit(
     assert settings["synchronous_mode_strict"] is is_strict
 
 
+def test_a_standby_with_every_acknowledged_commit_may_lead_whatever_else_it_lacks() -> None:
+    bounds = {
+        durability: build_cluster_settings(durability, 2, "2Gi")["maximum_lag_on_failover"] for durability in Durability
+    }
+    assert bounds[Durability.SYNCHRONOUS] == bounds[Durability.STRICT] > 2**39
+    assert bounds[Durability.ASYNCHRONOUS] == 2**20
+
+
 def test_never_throws_away_a_member_that_may_hold_the_only_copy() -> None:
     settings = build_cluster_settings(Durability.ASYNCHRONOUS, 3, "2Gi")["postgresql"]
     assert settings["remove_data_directory_on_rewind_failure"] is False

@@ -10,6 +10,12 @@ from caisson_operator.api.sharded_database_spec import Durability
 from caisson_operator.core.quantities import parse_quantity
 
 MEBIBYTE = 1024 * 1024
+MOST_LAG = "maximum_lag_on_failover"
+# Only the named synchronous standby may be promoted, and it has every acknowledged commit: what it lacks, in a bulk load for
+# instance, nobody was told of. Patroni would refuse it over that.
+ANY_LAG_BYTES = 1024 * 1024 * MEBIBYTE
+# Of an asynchronous standby nothing else says how much would be lost. Patroni's own bound.
+TOLERABLE_LAG_BYTES = MEBIBYTE
 # Settings under which a member throws its data directory away by itself.
 DISCARDING = ("remove_data_directory_on_rewind_failure", "remove_data_directory_on_diverged_timelines")
 
@@ -22,6 +28,7 @@ def build_cluster_settings(durability: Durability, members: int, storage_size: s
         "synchronous_mode_strict": is_synchronous and durability == Durability.STRICT,
         # One named standby: its promotion ends the old primary's only source of acknowledgements.
         "synchronous_node_count": 1,
+        MOST_LAG: ANY_LAG_BYTES if is_synchronous else TOLERABLE_LAG_BYTES,
         "postgresql": {
             # With every acknowledged commit on a standby, a member that cannot be rewound is worth less than a fresh
             # copy; without, it may hold the only copy of what was acknowledged, and a person decides.
