@@ -5,8 +5,9 @@ from collections.abc import Callable
 from .expansion import Stage, read_stage, view_groups
 from .manifests import ShardNames
 from .observed import Observed, find_running
-from .protection import PATRONI_MAXIMUM_LAG_BYTES
 from .wanted import Wanted
+
+MOST_LAG_BYTES = 1_048_576  # the new leader replays it first, and nobody can write meanwhile
 
 
 def find_refusal(shard: str, target: str, wanted: Wanted, observed: Observed) -> str:
@@ -58,8 +59,8 @@ def _miss_standby(shard: str, target: str, observed: Observed) -> str:
         named = ", ".join(state.sync_standbys) or "nobody yet"
         return f"{target} is not the synchronous standby of {shard}, and may lack commits; that is {named}"
     lag_bytes = standbys[target].lag_bytes
-    if lag_bytes > PATRONI_MAXIMUM_LAG_BYTES:
-        return f"{target} is {lag_bytes} bytes behind (at most {PATRONI_MAXIMUM_LAG_BYTES}); ask again when it has caught up"
+    if lag_bytes > MOST_LAG_BYTES:
+        return f"{target} is {lag_bytes} bytes behind (at most {MOST_LAG_BYTES}); ask again when it has caught up"
     return ""
 
 
