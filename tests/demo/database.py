@@ -109,13 +109,17 @@ class Database:
         raise LookupError(f"the watch of {self.name} ended")
 
     def primary(self, shard: str) -> Primary | None:
-        """The leader of a shard as Patroni labels it; None while there is none."""
+        """The leader of a shard as Patroni labels it; None while there is none.
+
+        Of two the one on the later timeline: an old leader that hangs, or whose node is gone, keeps its label.
+        """
         labels = {"caisson.dev/database": self.name, "caisson.dev/shard": shard, "caisson.dev/role": "primary"}
+        found = []
         for pod in get_all("pods", self.namespace, labels):
             told = json.loads(pod["metadata"].get("annotations", {}).get("status", "{}"))
             if told.get("role") in ("primary", "master") and "timeline" in told:
-                return Primary(pod["metadata"]["name"], pod["metadata"]["uid"], int(told["timeline"]))
-        return None
+                found.append(Primary(pod["metadata"]["name"], pod["metadata"]["uid"], int(told["timeline"])))
+        return max(found, key=lambda primary: primary.timeline, default=None)
 
     def wait_primary(self, shard: str, seconds: float, is_wanted: Callable[[Primary], bool] = bool) -> Primary:
         def wanted() -> Primary | None:

@@ -3,6 +3,7 @@
 The tests build on each other, since what they prove together is one history that the checker accepts at the end.
 """
 
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -137,6 +138,32 @@ def test_a_primary_that_was_killed_is_told_as_lost(scene: Scene) -> None:
     scene.application.wait_writes(WRITES, 60)
     causes = [told.get("cause") for told in database.status()["failovers"]]
     assert causes == [expected, "Switchover"]
+
+
+def signal_all(scene: Scene, pod: str, signal: str) -> None:
+    """Every process of the member, the agent included, but each container's first, which only waits."""
+    for container in ("postgresql", "early-expiry"):
+        command = ("bash", "-c", f"kill -{signal} -1")
+        kubectl("exec", pod, "--container", container, "--", *command, namespace=scene.database.namespace)
+
+
+def test_a_primary_that_hangs_is_followed_by_its_standby_and_joins_it_when_it_wakes(scene: Scene) -> None:
+    """It still takes connections, its kernel does, and says neither yes nor no. The standby's agent ends its lead."""
+    database = scene.database
+    before = steady(scene)
+    standby = database.wait_standby(SHARD, before, 60)
+    signal_all(scene, before.pod, "STOP")
+    hung_at = time.time()
+    try:
+        after = database.wait_primary(SHARD, 90, lambda seen: seen.timeline > before.timeline)
+        scene.kills += ["--kill", f"{SHARD}@{hung_at:.3f}"]
+        scene.application.wait_writes(WRITES, 60)
+    finally:
+        signal_all(scene, before.pod, "CONT")
+    assert after.pod == standby
+    told = kubectl("logs", standby, "--container", "early-expiry", namespace=database.namespace)
+    assert "leader_expired" in told, told
+    assert database.wait_standby(SHARD, after, 120) == before.pod
 
 
 def test_a_status_that_was_deleted_comes_back_as_far_as_the_history_tells(scene: Scene) -> None:
