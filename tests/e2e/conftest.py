@@ -12,6 +12,8 @@ from demo.cluster import begin_deleting_namespace, create_namespace, delete_name
 from demo.release import Images, install, load_images
 from demo.story import NAMESPACE as DEMO
 
+pytest.register_assert_rewrite("e2e.scene")
+
 NAMESPACES = ("e2e-move", "e2e-life", "e2e-input", "e2e-failover")
 
 

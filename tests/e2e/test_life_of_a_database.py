@@ -8,10 +8,10 @@ from demo.application import Application
 from demo.cluster import delete_namespace, get, get_all, kubectl, say, wait_for
 from demo.database import KIND, Database, demo_spec
 from demo.release import Images, scale_operator, wait_for_leader
+from e2e.scene import PLANES
 
 NAMESPACE = "e2e-life"
 ROWS = 20_000
-PLANES = 3_322
 SPEC = demo_spec(shards=2, membersPerShard=1, durability="asynchronous", deletionPolicy="Retain")
 LABELS = {"caisson.dev/database": "flights"}
 

@@ -7,11 +7,11 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
-_SECRETS = re.compile(r"(password\s*=\s*)('[^']*'|\S+)|(://[^:/@\s]+:)([^@\s]+)(@)", re.IGNORECASE)
+_SECRETS = re.compile(r"(password\s*=\s*|password\s+(?='))('[^']*'|\S+)|(://[^:/@\s]+:)([^@\s]+)(@)", re.IGNORECASE)
 
 
 def redact(text: str) -> str:
-    """Hide passwords of connection strings and URIs, wherever an engine's error may have quoted them."""
+    """Hide passwords of connection strings, URIs and SQL, wherever an engine's error may have quoted them."""
     return _SECRETS.sub(lambda found: f"{found[1] or found[3]}***{found[5] or ''}", text)
 
 

@@ -156,6 +156,8 @@ async def test_the_server_tells_health_readiness_and_metrics() -> None:
         ("host=a password=hunter2 user=b", "host=a password=*** user=b"),
         ("password='a b' x", "password=*** x"),
         ("postgresql://app:hunter2@host/db", "postgresql://app:***@host/db"),
+        ("CREATE ROLE a PASSWORD 'hunter2' LOGIN", "CREATE ROLE a PASSWORD *** LOGIN"),
+        ("password authentication failed", "password authentication failed"),
         ("no secret here: a@b", "no secret here: a@b"),
     ],
 )
