@@ -88,8 +88,8 @@ async def open_target(source: Connection, target: Connection, group: SwitchGroup
         raise HeldUp("Draining", f"{group.target} has not applied the last changes of {group.source} yet", 0.05)
     claim = {"group": group.tables.name, "owner": group.target, "buckets": list(epochs), "epochs": [*epochs.values()]}
     try:
-        # One message for all of it: writers wait here, and each round trip would be theirs.
-        async with target.transaction(), target.pipeline():
+        # One message for all of it, COMMIT included: writers wait here, and each round trip would be theirs.
+        async with target.pipeline(), target.transaction():
             for budget in ATTACH_BUDGET:
                 await target.execute(budget)
             for attachment in attachments:
@@ -152,19 +152,19 @@ async def _check_timelines(holder: Connection, target: Connection, group: Switch
 
 
 async def _read_source(source: Connection, group: SwitchGroup) -> tuple[int, dict[int, int]]:
-    """The last beat that was sent, and the epoch of each bucket after the fence."""
-    sent: int = await fetch_value(source, _last_beat(group))
-    rows = await source.execute(EPOCHS, (group.tables.name, list(group.buckets)))
-    return sent, dict(await rows.fetchall())
+    """The last beat that was sent, and the epoch of each bucket after the fence. One message: writers wait."""
+    text = sql.SQL(EPOCHS).format(_last_beat(group))
+    rows = await fetch_all(source, text, (group.tables.name, list(group.buckets)))
+    return rows[0][0], {bucket: epoch for _, bucket, epoch in rows}
 
 
 async def _read_target(target: Connection, group: SwitchGroup) -> tuple[int | None, list[sql.Composed]]:
     """The last beat that was applied, and what attaches the leaves that are not attached yet."""
-    applied: int | None = await fetch_value(target, _last_beat(group))
     names = [f"{leaf.schema}.{leaf.name}" for leaf in group.leaves]
-    attached = {row[0] for row in await fetch_all(target, ATTACHED, (names,))}
+    rows = await fetch_all(target, sql.SQL(ATTACHED).format(_last_beat(group)), (names,))
+    attached = {name for _, name, is_attached in rows if is_attached}
     text = sql.SQL("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES {}")
-    return applied, [
+    return rows[0][0], [
         text.format(identify_parent(leaf), identify(leaf), sql.SQL(leaf.bound))
         for leaf, name in zip(group.leaves, names, strict=True)
         if name not in attached
@@ -182,9 +182,9 @@ SET LOCAL idle_in_transaction_session_timeout = '2s'; SELECT pg_advisory_xact_lo
 
 ATTACH_BUDGET = ("SET LOCAL lock_timeout = '1s'", "SET LOCAL deadlock_timeout = '20ms'")
 
-ATTACHED = (
-    "SELECT name FROM unnest(%s::text[]) name WHERE EXISTS (SELECT FROM pg_inherits WHERE inhrelid = name::regclass)"
-)
+ATTACHED = """
+SELECT ({}), name, EXISTS (SELECT FROM pg_inherits WHERE inhrelid = name::regclass) FROM unnest(%s::text[]) name
+"""
 
 MOVE_OWNER = """
 UPDATE caisson.shard_map SET owner = {owner}, epoch = epoch + 1 WHERE table_group = {group} AND bucket = ANY({buckets})
@@ -196,7 +196,7 @@ PREPARED = "UPDATE caisson.switch_group SET prepared_at = clock_timestamp() WHER
 
 RECORDED = "SELECT source_timeline, target_timeline FROM caisson.switch_group WHERE expansion = %s AND number = %s"
 
-EPOCHS = "SELECT bucket, epoch FROM caisson.shard_map WHERE table_group = %s AND bucket = ANY(%s)"
+EPOCHS = "SELECT ({}), bucket, epoch FROM caisson.shard_map WHERE table_group = %s AND bucket = ANY(%s)"
 
 CLAIM = """
 INSERT INTO caisson.shard_map AS mine (table_group, bucket, owner, epoch)
