@@ -127,7 +127,7 @@ def _tell(shard: str, line: HistoryLine, after: int | None, leader_before: str, 
         timeline_after=after,
         duration_seconds=_measure(line, seen, observed.asked_at.get(request.request) if request else None),
         cause=_find_cause(line, before, seen, request, observed),
-        lost=_tell_loss(line, before, seen, _is_synchronous(shard, observed)),
+        lost=_tell_loss(line, before, seen, observed.objects.is_synchronous(shard)),
     )
 
 
@@ -167,7 +167,3 @@ def _tell_loss(line: HistoryLine, before: str, seen: LeaderStatus | None, is_syn
     if seen.synchronous_standby == line.new_leader:
         return NOTHING_LOST
     return "unknown: the operator last saw another member, or none, that had every acknowledged commit"
-
-
-def _is_synchronous(shard: str, observed: Observed) -> bool:
-    return observed.objects.settings.get(shard, {}).get("synchronous_mode") is True

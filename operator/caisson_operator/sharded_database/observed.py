@@ -171,6 +171,10 @@ class Objects:
     def shards(self) -> frozenset[str]:
         return frozenset(self.images)
 
+    def is_synchronous(self, shard: str) -> bool:
+        """Whether the shard's Patroni runs so, whatever the resource wants by now."""
+        return self.settings.get(shard, {}).get("synchronous_mode") is True
+
     def pod(self, name: str) -> Pod | None:
         return next((pod for pod in self.pods if pod.name == name), None)
 

@@ -10,11 +10,11 @@ from caisson_operator.api.sharded_database_spec import Durability
 from caisson_operator.api.status import format_time
 from caisson_operator.core.decisions import Decision, Settled, Wait
 
+from .manifests.settings import MOST_LAG, TOLERABLE_LAG_BYTES
 from .observed import Observed, Pod
 from .patroni_state import PatroniState
 from .wanted import Wanted
 
-PATRONI_MAXIMUM_LAG_BYTES = 1_048_576  # Patroni's default of maximum_lag_on_failover
 LOOK_AGAIN_SECONDS = 2.0
 # PostgreSQL of such a member takes part in an election, or soon will.
 _ALIVE = frozenset(["running", "starting", "restarting"])
@@ -22,24 +22,20 @@ _ALIVE = frozenset(["running", "starting", "restarting"])
 
 def list_unprotected(wanted: Wanted, observed: Observed) -> tuple[str, ...]:
     """Shards that have a primary, should have a synchronous standby beside it, and have none."""
-    if not _needs_standby(wanted):
+    if not wanted.is_synchronous:
         return ()
     return tuple(shard.name for shard in observed.shards.values() if not shard.has_synchronous_standby)
 
 
 def wait_for_synchronous_standbys(wanted: Wanted, observed: Observed) -> Decision:
     """Nothing wakes the operator when a standby that is there becomes the synchronous one, or when Patroni records it."""
-    if not _needs_standby(wanted):
+    if not wanted.is_synchronous:
         return Settled()
     unrecorded = [shard for shard in observed.shards if _is_unrecorded(observed.objects.patroni.get(shard))]
     ready = [pod.shard for pod in observed.objects.pods if pod.is_ready]
     due = [shard for shard in {*list_unprotected(wanted, observed), *unrecorded} if ready.count(shard) > 1]
     message = f"the standby of {', '.join(sorted(due))} is there, and is to become synchronous"
     return Wait("NoSynchronousStandby", message, LOOK_AGAIN_SECONDS) if due else Settled()
-
-
-def _needs_standby(wanted: Wanted) -> bool:
-    return wanted.durability is not Durability.ASYNCHRONOUS and wanted.members > 1
 
 
 def _is_unrecorded(state: PatroniState | None) -> bool:
@@ -73,8 +69,8 @@ def _explain_shard(shard: str, observed: Observed) -> str:
     if state is None or (state.leader and observed.objects.is_ready(state.leader)):
         return ""
     pods = [pod for pod in observed.objects.pods if pod.shard == shard]
-    limit = observed.objects.settings.get(shard, {}).get("maximum_lag_on_failover", PATRONI_MAXIMUM_LAG_BYTES)
-    is_synchronous = observed.objects.settings.get(shard, {}).get("synchronous_mode") is True and state.sync_leader
+    limit = observed.objects.settings.get(shard, {}).get(MOST_LAG, TOLERABLE_LAG_BYTES)
+    is_synchronous = observed.objects.is_synchronous(shard) and state.sync_leader
     candidates = (state.sync_leader, *state.sync_standbys) if is_synchronous else tuple(pod.name for pod in pods)
     hindrances = {name: _hinder(name, observed.objects.pod(name), state, limit) for name in candidates}
     if not all(hindrances.values()):

@@ -54,8 +54,7 @@ def _miss_standby(shard: str, target: str, observed: Observed) -> str:
         return (
             f"{who} streams from the primary of {shard}{'' if not target else ': it does not'}; see its pod and its log"
         )
-    is_synchronous = observed.objects.settings.get(shard, {}).get("synchronous_mode") is True
-    if is_synchronous and target not in state.sync_standbys:
+    if observed.objects.is_synchronous(shard) and target not in state.sync_standbys:
         named = ", ".join(state.sync_standbys) or "nobody yet"
         return f"{target} is not the synchronous standby of {shard}, and may lack commits; that is {named}"
     lag_bytes = standbys[target].lag_bytes
