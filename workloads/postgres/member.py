@@ -1,34 +1,37 @@
 """What runs beside Patroni in a member's container, and never stays: its configuration, passwords, lock and old slots.
 
     member.py run         write configuration and password file, take the lock on the data volume, leave the lead that
-                          a predecessor died with to its synchronous standby, become Patroni
+                          a predecessor died with to its synchronous standby, become Patroni (patroni_member.py)
     member.py refresh     write the password file again from the Secret, whose mount follows a change by itself
     member.py drop-slots  on a standby: drop the logical slots of its own days as a primary
 
 What Patroni itself knows stays in patroni.yml and its own PATRONI_* variables. The last two are Patroni's callbacks.
 """
 
+import contextlib
 import fcntl
 import json
 import os
 import ssl
 import sys
+import time
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import yaml
 
 CREDENTIALS = Path("/etc/caisson/credentials")
 TEMPLATE = Path(__file__).with_name("patroni.yml")
+PATRONI = Path(__file__).with_name("patroni_member.py")
 RUN = Path("/run/caisson")
 VOLUME = Path("/var/lib/caisson")
 POSTGRESQL_PORT, RESTAPI_PORT = 5432, 8008
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 API_SECONDS = 3
+FIRST_SECONDS = 60  # in which the first member of a new shard has become its leader, or something is wrong with it
 LOCAL = "host=/run/postgresql user=postgres dbname=postgres connect_timeout=5"
 
 
@@ -103,6 +106,8 @@ def drop_slots(conninfo: str) -> list[str]:
     ones would hold WAL back for nobody and, were this member to lead again, come back at a position long passed.
     Patroni leaves them alone (`ignore_slots`).
     """
+    import psycopg  # not for `run` and `refresh`: it takes half of what they take
+
     with psycopg.connect(conninfo, autocommit=True) as connection:
         rows = connection.execute(
             "SELECT slot_name, pg_drop_replication_slot(slot_name) FROM pg_replication_slots "
@@ -155,6 +160,26 @@ def leave_lead(api: Api, scope: str, name: str) -> bool:
     return True
 
 
+def await_leader(api: Api, scope: str, sleep: Callable[[float], None] = time.sleep) -> bool:
+    """Wait until somebody leads, and say whether somebody does: anybody may make the shard after FIRST_SECONDS."""
+    for _ in range(FIRST_SECONDS):
+        with contextlib.suppress(OSError):
+            if (api.call(scope).get("annotations") or {}).get("leader"):
+                return True
+        sleep(1)
+    return False
+
+
+def await_turn(environment: Mapping[str, str], data_directory: Path) -> None:
+    """Members of a new shard start one after the other: a Python that starts takes the processor from members that work.
+
+    The first makes the shard; the others have nothing to do before, and what is on a volume already is never kept waiting.
+    """
+    is_first = environment["PATRONI_NAME"] == f"{environment['PATRONI_SCOPE']}-0"
+    if not is_first and not (data_directory / "PG_VERSION").exists():
+        await_leader(Api.in_cluster(environment), environment["PATRONI_SCOPE"])
+
+
 def leave_lead_if_possible(environment: Mapping[str, str]) -> None:
     """Patroni starts in any case: it decides rightly without this, only later."""
     try:
@@ -172,9 +197,11 @@ def run(environment: Mapping[str, str]) -> None:
     configuration = build_configuration(template, dcs, read_passwords(CREDENTIALS), pod_ip)
     write_private(RUN / "patroni.yml", yaml.safe_dump(configuration))
     hold_volume(VOLUME)
-    tighten_data_directory(Path(configuration["postgresql"]["data_dir"]))
+    data_directory = Path(configuration["postgresql"]["data_dir"])
+    tighten_data_directory(data_directory)
+    await_turn(environment, data_directory)
     leave_lead_if_possible(environment)
-    os.execvp("patroni", ["patroni", str(RUN / "patroni.yml")])
+    os.execvp("python", ["python", str(PATRONI), str(RUN / "patroni.yml")])
 
 
 if __name__ == "__main__":

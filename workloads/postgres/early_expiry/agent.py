@@ -1,7 +1,7 @@
 """The agent's rounds: look, count the silence, and once it has lasted, read everything anew, decide, act."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import assert_never
 
 from .decide import Case, Expire, Refuse, decide_expiry
@@ -9,16 +9,26 @@ from .effects import Hands
 from .kube import Conflict
 from .observe import Eyes
 from .report import Report
-from .watch import Verdict, Watch, decide_verdict, forget_silence, watch
+from .timings import Timings
+from .watch import SHORTEST, Verdict, Watch, decide_verdict, forget_silence, watch
 
 ROUND_SECONDS = 0.2
-# After a renewal: the next one is due a second after it, and each look costs the API server, for every shard that there is.
-CALM_SECONDS = 0.6
-IDLE_SECONDS = 1.0
-# Beyond Patroni's ttl: whoever could lead does, and what is left is to notice when the leader comes back.
-LOST_SECONDS = 30.0
+# After a renewal: the next one is due a second after it or later, and each look costs the API server, for every shard that there is.
+# Shorter than that second, so that the looks move towards the renewals, and silence is counted from soon after the last.
+CALM_SECONDS = 0.8
+IDLE_SECONDS = 1.5
+# Patroni's timings change rarely, and they are read once more before anything is done.
+TIMINGS_SECONDS = 30.0
 # No round takes longer: each call in it has its own limit, and this one is for what nobody has thought of.
 LIMIT_SECONDS = 15.0
+
+
+@dataclass(slots=True)
+class KnownTimings:
+    """As they were read last; `read_at` by the monotonic clock."""
+
+    timings: Timings = SHORTEST
+    read_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +37,7 @@ class Agent:
     eyes: Eyes
     hands: Hands
     report: Report
+    known: KnownTimings = field(default_factory=KnownTimings)
 
     async def run(self) -> None:
         known: Watch | None = None
@@ -39,9 +50,10 @@ class Agent:
         """From the beginning of one round to that of the next."""
         if known is None:
             return ROUND_SECONDS
-        if known.record.leader == self.name or known.not_renewed_seconds > LOST_SECONDS:
+        timings = self.known.timings
+        if known.record.leader == self.name or known.not_renewed_seconds > timings.lost:
             return IDLE_SECONDS
-        return CALM_SECONDS if known.not_renewed_seconds <= 0 else ROUND_SECONDS
+        return CALM_SECONDS if known.not_renewed_seconds <= timings.calm else ROUND_SECONDS
 
     async def guarded_round(self, known: Watch | None) -> Watch | None:
         """Whatever goes wrong is told, and costs the silence counted so far, so that the next round begins from there."""
@@ -54,18 +66,28 @@ class Agent:
 
     async def round(self, known: Watch | None) -> Watch:
         """Raises StoreError and whatever else: nothing that was begun needs undoing."""
-        known = watch(known, await self.eyes.look(known))
-        verdict = decide_verdict(known, self.name)
+        timings = await self.follow_timings()
+        known = watch(known, await self.eyes.look(known, timings), timings)
+        verdict = decide_verdict(known, self.name, timings)
         if verdict == Verdict.EXPIRY_DUE:
             await self.end_lead(known)
         else:
             self.report.tell("leader_watched", verdict, leader=known.record.leader)
         return known
 
+    async def follow_timings(self) -> Timings:
+        """Raises StoreError; the next round then asks again."""
+        now = self.eyes.clock()
+        if self.known.read_at is None or now - self.known.read_at >= TIMINGS_SECONDS:
+            self.known.timings, self.known.read_at = await self.eyes.read_timings(), now
+        return self.known.timings
+
     async def end_lead(self, known: Watch) -> None:
         record = await self.eyes.read_leader()
-        sync, own = await asyncio.gather(self.eyes.read_sync(), self.eyes.observe_own())
-        decision = decide_expiry(Case(self.name, known, record, sync, own))
+        sync, own, timings = await asyncio.gather(
+            self.eyes.read_sync(), self.eyes.observe_own(), self.eyes.read_timings()
+        )
+        decision = decide_expiry(Case(self.name, known, record, sync, own, timings))
         match decision:
             case Refuse(reason):
                 self.report.tell("early_expiry_refused", reason, **seen(known))

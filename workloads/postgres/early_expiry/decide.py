@@ -7,10 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from .records import LeaderRecord, OwnMember, SyncRecord
-from .watch import Watch
-
-# Patroni looks at the store every second or two; one that has not for longer would not take the lead up.
-STORE_AGE_SECONDS = 5.0
+from .timings import Timings
+from .watch import SHORTEST, Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +27,7 @@ class HideMember:
 
 @dataclass(frozen=True, slots=True)
 class ExpireLeader:
-    """Take leader and routing out of the leader's record if it still has this version."""
+    """Take the leader out of its record if that still has this version."""
 
     version: str
 
@@ -51,13 +49,14 @@ class Refuse:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """`watch` is why it came to this; the others were read after it, in this order."""
+    """`watch` is why it came to this, by the timings that were known then; the others were read after it, in this order."""
 
     name: str
     watch: Watch
     record: LeaderRecord
     sync: SyncRecord
     own: OwnMember
+    timings: Timings = SHORTEST
 
     @property
     def leader(self) -> str | None:
@@ -75,6 +74,11 @@ def decide_expiry(case: Case) -> Expire | Refuse:
 def has_changed(case: Case) -> bool:
     known, now = case.watch.record, case.record
     return (known.leader, known.acquired, known.renewed) != (now.leader, now.acquired, now.renewed)
+
+
+def is_in_time(case: Case) -> bool:
+    """By the timings as they are now: a leader that is to renew less often than it did is not silent yet."""
+    return case.watch.not_renewed_seconds < case.timings.not_renewed
 
 
 def is_named(case: Case) -> bool:
@@ -96,11 +100,12 @@ def is_replay_paused(case: Case) -> bool:
 
 def is_blind(case: Case) -> bool:
     age = case.own.store_age_seconds
-    return age is None or age > STORE_AGE_SECONDS
+    return age is None or age > case.timings.store_age
 
 
 OBSTACLES: tuple[tuple[str, Callable[[Case], bool]], ...] = (
     ("the leader's record has changed meanwhile", has_changed),
+    ("the leader's record is not overdue by the timings that hold now", is_in_time),
     ("replication is asynchronous: no standby is known to have every commit", lambda case: case.sync.leader is None),
     ("the record of synchronous replication is not the leader's", lambda case: case.sync.leader != case.leader),
     ("this member is not the synchronous standby: it may lack commits", lambda case: not is_named(case)),

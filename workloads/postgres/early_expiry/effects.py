@@ -61,5 +61,6 @@ class Hands:
         await asyncio.sleep(HIDING_SECONDS)
 
     async def expire_leader(self, version: str) -> None:
+        """The routing stays until the next leader's takes its place: taken out first, that would come a second late (kube-proxy)."""
         metadata = {"resourceVersion": version, "annotations": {"leader": None}}
-        await self.kube.patch(f"endpoints/{self.scope}", {"metadata": metadata, "subsets": []})
+        await self.kube.patch(f"endpoints/{self.scope}", {"metadata": metadata})

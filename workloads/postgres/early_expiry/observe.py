@@ -1,24 +1,27 @@
 """Reads only: the store's records, signs of life of the leader, and the state of the agent's own member.
 
 Every question has a limit of its own. A server that was stopped in its tracks (SIGSTOP, a frozen node) still takes
-connections, its kernel does: only an answer is a sign of life.
+connections, its kernel does: only an answer is a sign of life. What Patroni answers counts only from a member that the
+database's own authority vouches for.
 """
 
 import asyncio
 import struct
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
 import urllib3
 
 from .kube import Kube, NotFound
 from .records import NO_SYNC, LeaderRecord, OwnMember, SyncRecord, parse_leader, parse_own, parse_sync
-from .watch import Look, Watch, must_probe
+from .timings import Timings, parse_timings
+from .watch import SHORTEST, Look, Watch, must_probe
 
 # Length 8, then the code that asks whether the server speaks TLS: it answers with one byte, before any password.
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)
+AUTHORITY = Path("/etc/caisson/authority/ca.crt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,23 +41,22 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class Eyes:
-    """What this agent sees of its shard. `clock` is monotonic; `wall` is the node's, as Patroni beside us uses it."""
+    """What this agent sees of its shard. `clock` is monotonic."""
 
     kube: Kube
     scope: str
     own_address: str
+    members: urllib3.PoolManager
     ports: Ports = Ports()
     patience: Patience = Patience()
     clock: Callable[[], float] = time.monotonic
-    wall: Callable[[], float] = time.time
-    pool: urllib3.PoolManager = field(default_factory=urllib3.PoolManager)
 
-    async def look(self, before: Watch | None) -> Look:
+    async def look(self, before: Watch | None, timings: Timings = SHORTEST) -> Look:
         """One round. Raises StoreError."""
         begun_at = self.clock()
         record = await self.read_leader()
         read_at = self.clock()
-        if record.address is None or not must_probe(before, record, read_at):
+        if record.address is None or not must_probe(before, record, read_at, timings):
             return Look(record, begun_at, read_at)
         is_postgres_up, is_rest_up = await asyncio.gather(
             self.is_postgres_up(record.address, self.patience.leaders_postgresql),
@@ -71,11 +73,19 @@ class Eyes:
         except NotFound:
             return NO_SYNC
 
+    async def read_timings(self) -> Timings:
+        """Raises StoreError."""
+        try:
+            return parse_timings(await self.kube.read(f"endpoints/{self.scope}-config"))
+        except NotFound:
+            return SHORTEST
+
     async def observe_own(self) -> OwnMember:
-        is_up, status = await asyncio.gather(
-            self.is_postgres_up(self.own_address, self.patience.own_member), self.read_own_status()
+        is_up, answer = await asyncio.gather(
+            self.is_postgres_up(self.own_address, self.patience.own_member),
+            self.get(self.own_address, "patroni", self.patience.own_member),
         )
-        return parse_own(is_up, status, self.wall())
+        return parse_own(is_up, None) if answer is None else parse_own(is_up, answer.json(), answer.headers.get("Date"))
 
     async def is_postgres_up(self, address: str, seconds: float) -> bool:
         try:
@@ -88,18 +98,19 @@ class Eyes:
         """Whether Patroni says anything at all, be it that it is not well."""
         return await self.get(address, "liveness", seconds) is not None
 
-    async def read_own_status(self) -> Mapping[str, Any] | None:
-        answer = await self.get(self.own_address, "patroni", self.patience.own_member)
-        return None if answer is None else answer.json()
-
     async def get(self, address: str, path: str, seconds: float) -> urllib3.BaseHTTPResponse | None:
         host = f"[{address}]" if ":" in address else address
-        url = f"http://{host}:{self.ports.restapi}/{path}"
+        url = f"https://{host}:{self.ports.restapi}/{path}"
         limit = urllib3.Timeout(total=seconds)
         try:
-            return await asyncio.to_thread(self.pool.request, "GET", url, timeout=limit, retries=False)
+            return await asyncio.to_thread(self.members.request, "GET", url, timeout=limit, retries=False)
         except urllib3.exceptions.HTTPError:
             return None
+
+
+def build_members(authority: Path, name: str) -> urllib3.PoolManager:
+    """For HTTPS to members by their addresses: each must show a certificate for `name`, which all members of a shard have."""
+    return urllib3.PoolManager(ca_certs=str(authority), assert_hostname=name)
 
 
 async def ask_for_tls(address: str, port: int) -> bool:

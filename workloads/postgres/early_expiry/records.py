@@ -6,6 +6,7 @@ patroni/api.py (get_postgresql_status).
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 
@@ -64,10 +65,20 @@ def parse_sync(endpoints: Mapping[str, Any]) -> SyncRecord:
     )
 
 
-def parse_own(is_postgres_up: bool, status: Mapping[str, Any] | None, unix_seconds: float) -> OwnMember:
-    """`unix_seconds` by the same clock as Patroni's: the one of this node."""
-    last_seen = None if status is None else status.get("dcs_last_seen")
-    return OwnMember(is_postgres_up, status, None if last_seen is None else unix_seconds - last_seen)
+def parse_own(is_postgres_up: bool, status: Mapping[str, Any] | None, date: str | None = None) -> OwnMember:
+    """`date` is the answer's own (HTTP): the store's age is told between two readings of one clock, Patroni's, be that right or wrong."""
+    last_seen, answered_at = None if status is None else status.get("dcs_last_seen"), read_date(date)
+    if last_seen is None or answered_at is None:
+        return OwnMember(is_postgres_up, status)
+    return OwnMember(is_postgres_up, status, answered_at - last_seen)
+
+
+def read_date(date: str | None) -> float | None:
+    """Seconds since 1970; None where it says no date."""
+    try:
+        return parsedate_to_datetime(date).timestamp() if date else None
+    except ValueError:
+        return None
 
 
 def annotations_of(endpoints: Mapping[str, Any]) -> Mapping[str, str]:

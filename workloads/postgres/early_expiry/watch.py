@@ -9,15 +9,9 @@ from enum import StrEnum
 from math import inf
 
 from .records import LeaderRecord
+from .timings import POSTGRES_DOWN_SECONDS, Timings
 
-POSTGRES_DOWN_SECONDS = 1.5
-NOT_RENEWED_SECONDS = 2.5
-# A leader renews every second. Only one that is late is asked for a sign of life: early enough for the above.
-PROBE_AFTER_SECONDS = 0.8
-# Between two looks. More is a gap, in which anything may have happened.
-GAP_SECONDS = 2.0
-# Renewals that follow each other: far less than ttl, after which Patroni takes its own record for a free one.
-STEADY_SECONDS = 5.0
+SHORTEST = Timings()
 # The first change under our eyes may be an acquisition, whatever it looks like; the one after it is a renewal.
 RENEWALS = 2
 
@@ -79,15 +73,15 @@ class Verdict(StrEnum):
     EXPIRY_DUE = "the leader is silent"
 
 
-def watch(before: Watch | None, look: Look) -> Watch:
+def watch(before: Watch | None, look: Look, timings: Timings = SHORTEST) -> Watch:
     """Whatever is unknown shortens the silence: it is counted from the end of one read to the beginning of another."""
     record = look.record
     fresh = Watch(record, looked_at=look.begun_at, changed_at=look.read_at, probed_at=look.read_at)
     if before is None or is_other_lead(before.record, record):
         return fresh
-    has_gap = look.read_at - before.looked_at > GAP_SECONDS
+    has_gap = look.read_at - before.looked_at > timings.gap
     if record.renewed != before.record.renewed:
-        is_steady = not has_gap and look.read_at - before.changed_at < STEADY_SECONDS
+        is_steady = not has_gap and look.read_at - before.changed_at < timings.steady
         renewals = before.renewals + 1 if is_steady else 0
         return replace(fresh, renewals=renewals, is_renewal=renewals >= RENEWALS)
     if has_gap:
@@ -118,21 +112,21 @@ def down_since(before: float | None, is_up: bool | None, now: float) -> float | 
     return now if before is None else before
 
 
-def must_probe(watch: Watch | None, record: LeaderRecord, now: float) -> bool:
+def must_probe(watch: Watch | None, record: LeaderRecord, now: float, timings: Timings = SHORTEST) -> bool:
     """Whether the leader is late, so that it has to be asked for a sign of life."""
     if watch is None or record.renewed != watch.record.renewed or is_other_lead(watch.record, record):
         return False
-    return record.leader is not None and now - watch.changed_at >= PROBE_AFTER_SECONDS
+    return record.leader is not None and now - watch.changed_at >= timings.probe_after
 
 
-def decide_verdict(watch: Watch, name: str) -> Verdict:
+def decide_verdict(watch: Watch, name: str, timings: Timings = SHORTEST) -> Verdict:
     """`name` is the member that the agent stands beside."""
     match watch:
         case Watch(record=LeaderRecord(leader=None)):
             return Verdict.NO_LEADER
         case Watch(record=LeaderRecord(leader=leader)) if leader == name:
             return Verdict.LEADS_ITSELF
-        case _ if watch.not_renewed_seconds < NOT_RENEWED_SECONDS:
+        case _ if watch.not_renewed_seconds < timings.not_renewed:
             return Verdict.LEADER_IN_TIME
         case Watch(record=LeaderRecord(address=None)):
             return Verdict.NO_ADDRESS
