@@ -1,0 +1,97 @@
+"""The files that a member's server reads, as texts. Pure.
+
+ZooKeeper keeps the list of members in a file of its own, whose name it writes into zoo.cfg; all else in zoo.cfg is ours at each start.
+"""
+
+from collections.abc import Iterable
+
+from .member import ADMIN, APPLICATION, DATA, LOG, PEER, TICK_MILLISECONDS, Member
+
+
+def build_static(dynamic_file: str) -> str:
+    lines = [
+        f"dataDir={DATA}",
+        f"dataLogDir={LOG}",
+        f"tickTime={TICK_MILLISECONDS}",
+        "initLimit=20",
+        "syncLimit=5",
+        f"minSessionTimeout={2 * TICK_MILLISECONDS}",
+        f"maxSessionTimeout={60 * TICK_MILLISECONDS}",
+        "maxClientCnxns=0",
+        "autopurge.snapRetainCount=3",
+        "autopurge.purgeInterval=1",
+        "standaloneEnabled=false",
+        "reconfigEnabled=true",
+        "admin.enableServer=false",
+        "4lw.commands.whitelist=ruok,srvr,conf,mntr",
+        # Nobody does anything who has not shown a password.
+        "authProvider.sasl=org.apache.zookeeper.server.auth.SASLAuthenticationProvider",
+        "sessionRequireClientSASLAuth=true",
+        "quorum.auth.enableSasl=true",
+        "quorum.auth.learnerRequireSasl=true",
+        "quorum.auth.serverRequireSasl=true",
+        "quorum.cnxn.threads.size=20",
+        f"dynamicConfigFile={dynamic_file}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def find_dynamic(static: str) -> str | None:
+    """The file of members that a zoo.cfg names, which ZooKeeper has written there last."""
+    found = [line.split("=", 1)[1].strip() for line in static.splitlines() if line.startswith("dynamicConfigFile=")]
+    return found[-1] if found else None
+
+
+def build_jaas(member: Member) -> str:
+    users = "\n  ".join(f'user_{name}="{member.passwords[name]}"' for name in (APPLICATION, ADMIN))
+    module = "org.apache.zookeeper.server.auth.DigestLoginModule required"
+    return (
+        f"Server {{\n  {module}\n  {users};\n}};\n"
+        f'QuorumServer {{\n  {module}\n  user_{PEER}="{member.passwords[PEER]}";\n}};\n'
+        f'QuorumLearner {{\n  {module}\n  username="{PEER}"\n  password="{member.passwords[PEER]}";\n}};\n'
+    )
+
+
+def parse_members(answer: str) -> tuple[str, ...]:
+    """The `server.N=` lines of what a member answers to `conf`; none while it serves nobody."""
+    return tuple(line.strip() for line in answer.splitlines() if line.startswith("server."))
+
+
+def join(member: Member, lines: Iterable[str]) -> str | None:
+    """The list of members for one that has none yet, given what the ensemble has; None: wait until somebody answers.
+
+    One that the ensemble does not know begins as an observer, which has no vote: it is the operator that makes it a
+    participant. The first member of all forms the ensemble, alone, and only once.
+    """
+    known = tuple(lines)
+    if lists(member, known):
+        return "\n".join(known) + "\n"
+    if known:
+        return "\n".join([*known, member.describe("observer")]) + "\n"
+    if member.ordinal == 0 and not member.is_formed:
+        return member.describe("participant") + "\n"
+    return None
+
+
+def lists(member: Member, lines: Iterable[str]) -> bool:
+    """A follower without a vote is given the ensemble's list without itself, and would not start again with that."""
+    return any(line.startswith(f"server.{member.number}=") for line in lines)
+
+
+def build_command(heap_megabytes: int) -> list[str]:
+    options = [
+        f"-Xmx{heap_megabytes}m",
+        "-XX:+UseSerialGC",
+        "-XX:+ExitOnOutOfMemoryError",
+        "-Djava.security.auth.login.config=/run/caisson/jaas.conf",
+        f"-Dzookeeper.superUser={ADMIN}",
+        "-Dzookeeper.admin.enableServer=false",
+        "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+        "-Dorg.slf4j.simpleLogger.showDateTime=true",
+        "-Djava.io.tmpdir=/tmp",
+        # Pods keep their names and change their addresses: an old answer must not be kept.
+        "-Dsun.net.inetaddr.ttl=5",
+        "-Dsun.net.inetaddr.negative.ttl=0",
+    ]
+    classpath = "/usr/share/java/zookeeper.jar:/usr/share/java/slf4j-simple.jar"
+    return ["java", *options, "-cp", classpath, "org.apache.zookeeper.server.quorum.QuorumPeerMain"]
