@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
@@ -19,7 +19,8 @@ class Binding:
 
     database: str
     username: str
-    password: str
+    password: str = field(repr=False)
+    authority: Path | None  # the certificate that vouches for the servers
     shards: Mapping[str, tuple[str, int]]
 
 
@@ -27,10 +28,12 @@ def read_binding(name: str, root: Path | None = None) -> Binding:
     """The binding of this name below $SERVICE_BINDING_ROOT."""
     folder = (root or Path(os.environ["SERVICE_BINDING_ROOT"])) / name
     shards = json.loads((folder / "shards").read_text())
+    authority = folder / "ca.crt"
     return Binding(
         database=(folder / "database").read_text().strip(),
         username=(folder / "username").read_text().strip(),
         password=(folder / "password").read_text().strip(),
+        authority=authority if authority.is_file() else None,
         shards={shard["shard"]: (shard["host"], int(shard["port"])) for shard in shards},
     )
 
@@ -42,6 +45,8 @@ def connect(binding: Binding, host: str, port: int) -> psycopg.Connection:
         dbname=binding.database,
         user=binding.username,
         password=binding.password,
+        sslmode="verify-full" if binding.authority else None,
+        sslrootcert=str(binding.authority) if binding.authority else None,
         connect_timeout=CONNECT_SECONDS,
         options="-c timezone=UTC",
         autocommit=True,

@@ -12,11 +12,11 @@ from typing import TypeVar
 import psycopg
 from psycopg import pq
 
-from caisson.connecting import NotConnected
 from caisson.connections import Pool, ShardConnection
-from caisson.errors import ConfigurationError
+from caisson.errors import ConfigurationError, FencedOff
 from caisson.messages import Answer, send
-from caisson.outcome import PREPARED_IS_GONE, Verdict, judge
+from caisson.outcome import PREPARED_IS_GONE, UNDEFINED_FUNCTION, Verdict, judge
+from caisson.refusals import NotConnected
 from caisson.shard_map import Placement
 from caisson.statements import COMMIT, gate_check
 
@@ -94,6 +94,12 @@ def _refusal(connection: ShardConnection, error: psycopg.Error, gates: Sequence[
     if verdict is Verdict.UNPROTECTED:
         connection.close()
         raise ConfigurationError(f"acknowledged writes would be lost in a failover, so this is refused: {error}")
+    if verdict is Verdict.FENCED:
+        raise FencedOff(f"nothing was done: {error}") from error
+    if error.sqlstate == UNDEFINED_FUNCTION and "caisson.raise_fence" in str(error):
+        raise ConfigurationError(
+            "this shard can not fence yet: its schema is older than 4, update the operator"
+        ) from error
     if verdict is Verdict.APPLICATION and error.sqlstate is not None and gates:
         # 'duplicate key', 'division by zero', 'no partition of relation': all may come of a bucket that has left.
         verdict = _verdict_of_gates(connection, gates)

@@ -2,7 +2,8 @@
 
 A binding is a directory with one file an entry (https://servicebinding.io): `$SERVICE_BINDING_ROOT/<name>/{type,host,
 port,database,username,password,shards,...}`. Kubernetes rewrites the files when the Secret changes, so the credentials
-are read again whenever a server has refused them.
+are read again whenever a server has refused them. Where it has the certificate of an authority (`ca.crt`), servers are verified
+in full: they must show a certificate of it, for the name that was asked for.
 """
 
 import json
@@ -18,7 +19,7 @@ from caisson.errors import ConfigurationError
 from caisson.shard_map import Address
 
 ROOT_VARIABLE = "SERVICE_BINDING_ROOT"
-_PASSED_THROUGH = ("sslmode", "sslrootcert")
+AUTHORITY = "ca.crt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +42,11 @@ def binding_reader(name: str | None, binding: str | Path | None, dsn: str | None
     if dsn is not None:
         parsed = _from_dsn(dsn)
         return lambda: parsed
-    path = Path(binding) if binding is not None else _find(str(name))
+    path = Path(binding) if binding is not None else find_directory(str(name))
     return lambda: _from_directory(path)
 
 
-def _find(name: str) -> Path:
+def find_directory(name: str) -> Path:
     """The binding's directory: by its name, by the Secret's name, or else by what its `type` file says."""
     root = os.environ.get(ROOT_VARIABLE)
     if not root:
@@ -56,7 +57,7 @@ def _find(name: str) -> Path:
         if candidate.is_dir():
             return candidate
     directories = sorted(path for path in Path(root).iterdir() if path.is_dir())
-    of_type = [path for path in directories if _entry(path, "type", "") == name]
+    of_type = [path for path in directories if read_entry(path, "type", "") == name]
     if len(of_type) != 1:
         there = ", ".join(path.name for path in directories) or "none"
         problem = "no binding" if not of_type else f"{len(of_type)} bindings of type"
@@ -64,7 +65,7 @@ def _find(name: str) -> Path:
     return of_type[0]
 
 
-def _entry(path: Path, key: str, default: str | None = None) -> str:
+def read_entry(path: Path, key: str, default: str | None = None) -> str:
     try:
         return Path(path, key).read_text().rstrip("\n")
     except FileNotFoundError:
@@ -76,22 +77,42 @@ def _entry(path: Path, key: str, default: str | None = None) -> str:
 def _from_directory(path: Path) -> Binding:
     if not path.is_dir():
         raise ConfigurationError(f"the binding {path} is not a directory")
-    kind = _entry(path, "type")
+    kind = read_entry(path, "type")
     if kind != "postgresql":
         raise ConfigurationError(f"the binding {path} is of type {kind!r}, not 'postgresql'")
-    first = Address(_entry(path, "host"), _port(path, _entry(path, "port", "5432")))
-    parameters = {"dbname": _entry(path, "database"), "user": _entry(path, "username")}
-    parameters["password"] = _entry(path, "password")
-    parameters |= {key: value for key in _PASSED_THROUGH if (value := _entry(path, key, ""))}
+    return read_server(path)
+
+
+def read_server(path: Path) -> Binding:
+    """The entries that say where a PostgreSQL is, in a binding of whatever type: its `uri` where it has no host of its own."""
+    if not Path(path, "host").exists() and Path(path, "uri").exists():
+        return _from_dsn(read_entry(path, "uri"))
+    first = Address(read_entry(path, "host"), _port(path, read_entry(path, "port", "5432")))
+    parameters = {"dbname": read_entry(path, "database"), "user": read_entry(path, "username")}
+    parameters["password"] = read_entry(path, "password")
+    parameters |= _tls(path)
     shards = _shards(path)
     return Binding(parameters, tuple(shards.values()) or (first,), shards)
 
 
+def _tls(path: Path) -> dict[str, str]:
+    """libpq's parameters. `sslrootcert` names a file of the binding, unless it is the path of another."""
+    has_authority = Path(path, AUTHORITY).is_file()
+    root = read_entry(path, "sslrootcert", AUTHORITY if has_authority else "")
+    mode = read_entry(path, "sslmode", "verify-full" if has_authority else "")
+    if mode.startswith("verify") and not root:
+        raise ConfigurationError(f"the binding {path} has sslmode {mode!r}, but no {AUTHORITY!r} to verify with")
+    return {
+        key: value for key, value in (("sslmode", mode), ("sslrootcert", str(path / root) if root else "")) if value
+    }
+
+
 def _shards(path: Path) -> dict[str, Address]:
-    text = _entry(path, "shards", "[]")
+    text = read_entry(path, "shards", "[]")
     try:
         return {
-            each["shard"]: Address(each["host"], int(each["port"]), each.get("read_host")) for each in json.loads(text)
+            each["shard"]: Address(each["host"], int(each["port"]), each.get("read_host"), each.get("members_host"))
+            for each in json.loads(text)
         }
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigurationError(f"the binding {path} has an entry 'shards' that cannot be read: {error!r}") from error

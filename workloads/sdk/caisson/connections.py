@@ -17,8 +17,9 @@ import psycopg
 from psycopg import pq
 from psycopg.abc import PQGen
 
-from caisson.connecting import NotConnected, connect_first
+from caisson.connecting import Members, connect_first
 from caisson.epoch import ShardEpoch
+from caisson.refusals import NotConnected
 
 RV = TypeVar("RV")
 
@@ -55,16 +56,16 @@ class ShardConnection(psycopg.Connection[tuple[Any, ...]]):
     def wait(self, gen: PQGen[RV], interval: float = _POLL_SECONDS, timeout: float | None = None) -> RV:
         if self.deadline is None or timeout is not None:
             return super().wait(gen, interval, timeout)
-        is_first = True
+        slice_seconds = PATIENCE_SECONDS
         while True:
             left = self.deadline - time.monotonic()
             try:
-                return super().wait(gen, interval, max(0.0, min(left, PATIENCE_SECONDS)))
+                return super().wait(gen, interval, max(0.0, min(left, slice_seconds)))
             except _TIMED_OUT:
-                self._must_have_hope(left - PATIENCE_SECONDS)
-            if is_first:
+                self._must_have_hope(left - slice_seconds)
+            if slice_seconds == PATIENCE_SECONDS:
                 self.on_silence(self)
-                is_first = False
+                slice_seconds = _POLL_SECONDS  # a successor may be heard at any moment now
 
     def _must_have_hope(self, left_seconds: float) -> None:
         """Between two slices of a wait: close the socket and raise where the next one is of no use."""
@@ -81,10 +82,14 @@ class ShardConnection(psycopg.Connection[tuple[Any, ...]]):
 
 
 def open_connection(
-    conninfo: str, deadline: float, is_given_up: Callable[[], bool], passed_over: Collection[str] = ()
+    conninfo: str,
+    deadline: float,
+    is_given_up: Callable[[], bool],
+    passed_over: Collection[str] = (),
+    members: Members | None = None,
 ) -> ShardConnection:
     """Connect in autocommit: the SDK sends BEGIN and COMMIT itself, in the same message as the statements."""
-    connection = ShardConnection(connect_first(conninfo, deadline, is_given_up, passed_over))
+    connection = ShardConnection(connect_first(conninfo, deadline, is_given_up, passed_over, members))
     connection.autocommit = True
     connection.cursor_factory = psycopg.ClientCursor
     connection.prepare_threshold = None

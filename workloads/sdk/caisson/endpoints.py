@@ -7,11 +7,12 @@ from collections.abc import Callable, Collection
 import psycopg
 
 from caisson.binding import Binding, Reader, conninfo
-from caisson.connecting import NotConnected, PasswordRefused
+from caisson.connecting import Members
 from caisson.connections import Pool, ShardConnection, open_connection
 from caisson.epoch import TIMELINE, Epochs, OldPrimary
 from caisson.errors import ConfigurationError
 from caisson.messages import send
+from caisson.refusals import NotConnected, NotTrusted, PasswordRefused
 from caisson.shard_map import Address
 from caisson.statements import PROTECTED
 
@@ -19,6 +20,8 @@ APPLICATION_NAME = "caisson"
 WARM_SECONDS = 2.0
 STANDBY_SECONDS = 2.0
 """How long to try to reach a standby: another server can answer instead."""
+MEMBER_SECONDS = 5.0
+"""After a member was reached before its host led there, the others are looked for in the same way: routing follows within a second or two."""
 _WHO = f"SELECT shard, {TIMELINE}, current_setting('synchronous_commit') FROM caisson.identity"
 _WHO_SET_IT = "SELECT source FROM pg_settings WHERE name = 'synchronous_commit'"
 
@@ -30,9 +33,10 @@ class Endpoints:
         self._read_binding = read_binding
         self._binding = read_binding()
         self._pool_size = pool_size
-        self._pools: dict[tuple[str, int, bool], Pool] = {}
+        self._pools: dict[tuple[Address, bool], Pool] = {}
         self._lock = threading.Lock()
         self._is_closed = False
+        self._members_until: dict[Address, float] = {}
         self.epochs = Epochs()
         self.on_silence: Callable[[ShardConnection], object] = lambda connection: None
         """Called when a statement waits for a primary that is silent: is there a newer one?"""
@@ -42,7 +46,7 @@ class Endpoints:
         return self._binding
 
     def primary_pool(self, address: Address) -> Pool:
-        return self._pool(address.host, address.port, must_be_primary=True)
+        return self._pool(address, must_be_primary=True)
 
     def warm(self, address: Address) -> None:
         """Make a primary's pool ready for what the busiest of the others is used for: buckets may move there.
@@ -51,15 +55,15 @@ class Endpoints:
         """
         pool = self.primary_pool(address)
         with self._lock:
-            busiest = max(other.most_lent for key, other in self._pools.items() if key[2])
+            busiest = max(other.most_lent for (_, is_primary), other in self._pools.items() if is_primary)
         pool.warm(busiest, time.monotonic() + WARM_SECONDS)
 
     def standby_pool(self, address: Address) -> Pool | None:
         if address.read_host is None:
             return None
-        return self._pool(address.read_host, address.port, must_be_primary=False)
+        return self._pool(Address(address.read_host, address.port), must_be_primary=False)
 
-    def open_primary(self, host: str, port: int, deadline: float) -> ShardConnection:
+    def open_primary(self, address: Address, deadline: float) -> ShardConnection:
         """Connect to a shard's newest primary that was heard. `deadline` is of time.monotonic().
 
         Raises psycopg.Error, NotConnected (OldPrimary, or no shard), ConfigurationError if its commits are unprotected.
@@ -69,25 +73,25 @@ class Endpoints:
         while True:
             try:
                 # A standby answers reads with old rows; after a failover the old primary is one. libpq refuses it.
-                connection = self._open(host, port, deadline, "primary", passed_over)
+                connection = self._open(address, deadline, "primary", passed_over)
             except NotConnected as error:
                 raise old_primary or error from error
             try:
                 self._identify(connection)
                 return connection
             except OldPrimary as error:
-                old_primary, address = error, connection.info.hostaddr
+                old_primary, found = error, connection.info.hostaddr
                 connection.close()
-                if not address:
+                if not found:
                     raise
-                passed_over.append(address)
+                passed_over.append(found)
             except BaseException:
                 connection.close()
                 raise
 
-    def open_standby(self, host: str, port: int, deadline: float) -> ShardConnection:
+    def open_standby(self, address: Address, deadline: float) -> ShardConnection:
         """Connect to whatever answers there."""
-        return self._open(host, port, min(deadline, time.monotonic() + STANDBY_SECONDS), "any", ())
+        return self._open(address, min(deadline, time.monotonic() + STANDBY_SECONDS), "any", ())
 
     def close(self) -> None:
         """Close what is idle; whoever is connecting gives up."""
@@ -97,15 +101,23 @@ class Endpoints:
                 pool.close()
 
     def _open(
-        self, host: str, port: int, deadline: float, target_session_attrs: str, passed_over: Collection[str]
+        self, address: Address, deadline: float, target_session_attrs: str, passed_over: Collection[str]
     ) -> ShardConnection:
         """Connect; where the password was refused, once more with what the binding says by now."""
-        used = self._binding
+        used, host, port = self._binding, address.host, address.port
         wanted = {"target_session_attrs": target_session_attrs, "application_name": APPLICATION_NAME}
 
         def connect(binding: Binding) -> ShardConnection:
             target = conninfo(binding, host, port, **wanted)
-            return open_connection(target, deadline, lambda: self._is_closed, passed_over)
+            try:
+                connection = open_connection(
+                    target, deadline, lambda: self._is_closed, passed_over, self._members(address)
+                )
+            except NotTrusted as error:
+                raise NotTrusted(_explain_distrust(binding, host, port, error)) from error
+            if connection.info.host != host:
+                self._members_until[address] = time.monotonic() + MEMBER_SECONDS
+            return connection
 
         try:
             return connect(used)
@@ -114,6 +126,11 @@ class Endpoints:
             if self._binding.parameters == used.parameters:
                 raise
             return connect(self._binding)
+
+    def _members(self, address: Address) -> Members | None:
+        if address.members_host is None:
+            return None
+        return Members(address.members_host, lambda: time.monotonic() < self._members_until.get(address, 0.0))
 
     def _identify(self, connection: ShardConnection) -> None:
         try:
@@ -132,13 +149,13 @@ class Endpoints:
             )
         connection.epoch, connection.timeline = self.epochs.hear(shard, timeline), timeline
 
-    def _pool(self, host: str, port: int, must_be_primary: bool) -> Pool:
-        key = (host, port, must_be_primary)
+    def _pool(self, address: Address, must_be_primary: bool) -> Pool:
+        key = (address, must_be_primary)
 
         def connect(deadline: float) -> ShardConnection:
             if not must_be_primary:
-                return self.open_standby(host, port, deadline)
-            connection = self.open_primary(host, port, deadline)
+                return self.open_standby(address, deadline)
+            connection = self.open_primary(address, deadline)
             connection.on_silence = self.on_silence
             return connection
 
@@ -146,3 +163,11 @@ class Endpoints:
             if key not in self._pools:
                 self._pools[key] = Pool(connect, self._pool_size)
             return self._pools[key]
+
+
+def _explain_distrust(binding: Binding, host: str, port: int, error: NotTrusted) -> str:
+    mode, root = binding.parameters.get("sslmode", "unset"), binding.parameters.get("sslrootcert", "unset")
+    return (
+        f"{host}:{port} is not trusted, or does not trust us (sslmode {mode}, sslrootcert {root}): "
+        f"{str(error).strip()}. Take sslmode, sslrootcert and host as the database's binding has them"
+    )

@@ -8,7 +8,7 @@ timeline stays what it is for as long as it is a primary, and no session outlive
 import threading
 from dataclasses import dataclass
 
-from caisson.connecting import NotConnected
+from caisson.refusals import NotConnected
 
 TIMELINE = "('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int"
 """An expression, for a primary. Not pg_control_checkpoint(): until the next checkpoint that tells the old timeline."""

@@ -15,10 +15,10 @@ import time
 import psycopg
 
 from caisson.binding import Binding
-from caisson.connecting import NotConnected
 from caisson.connections import ShardConnection
 from caisson.endpoints import Endpoints
 from caisson.errors import ConfigurationError
+from caisson.refusals import NotConnected
 from caisson.shard_map import Address, ShardMap, ShardView, merge
 from caisson.view import read_view
 
@@ -29,7 +29,7 @@ LEAST_SECONDS = 0.5
 """A seed is given so much, even at the very deadline: else its silence would hide why it could not be heard before."""
 ANSWER_SECONDS = 1.5
 """A listener's server that takes longer is connected to anew, which hurts nobody; it may have a successor by then."""
-RECONNECT_SECONDS = (0.1, 0.5)
+RECONNECT_SECONDS = (0.05, 0.25)
 UNHEARD = (psycopg.Error, NotConnected, ConfigurationError)
 
 log = logging.getLogger("caisson")
@@ -107,7 +107,7 @@ class MapSource:
 
     def _ask_seed(self, seed: Address, deadline: float) -> None:
         try:
-            with contextlib.closing(self._endpoints.open_primary(seed.host, seed.port, deadline)) as connection:
+            with contextlib.closing(self._endpoints.open_primary(seed, deadline)) as connection:
                 view = read_view(connection)
         except UNHEARD as error:
             self.report(f"{seed.host}:{seed.port}", error)
@@ -167,8 +167,8 @@ class Listener(threading.Thread):
         self._button.close()
 
     def _listen_until_it_breaks(self) -> None:
-        host, port, deadline = self.address.host, self.address.port, time.monotonic() + CONNECT_SECONDS
-        with contextlib.closing(self._endpoints.open_primary(host, port, deadline)) as connection:
+        deadline = time.monotonic() + CONNECT_SECONDS
+        with contextlib.closing(self._endpoints.open_primary(self.address, deadline)) as connection:
             connection.deadline = time.monotonic() + ANSWER_SECONDS
             connection.execute(f"LISTEN {CHANNEL}")
             self._read(connection)

@@ -28,12 +28,15 @@ class Verdict(Enum):
     """The connection is gone: nothing was done, unless COMMIT had been sent."""
     UNPROTECTED = auto()
     """The application turned the wait for the standby off, and the check refused that: an error of the call."""
+    FENCED = auto()
+    """The bucket has seen a newer token of the transaction's lock: final, whoever owns the bucket by now."""
     APPLICATION = auto()
     """The application's own error, provided that the bucket is still here: to be checked before it is raised."""
 
 
 _VERDICTS = {
     "CS001": Verdict.MOVED,
+    "CS004": Verdict.FENCED,
     "40001": Verdict.CONFLICT,
     "40P01": Verdict.CONFLICT,
     "25006": Verdict.NO_PRIMARY,
@@ -44,6 +47,7 @@ _VERDICTS = {
     "25P03": Verdict.LOST,
 }
 PREPARED_IS_GONE = "26000"
+UNDEFINED_FUNCTION = "42883"
 _INVALID_TEXT = "22P02"
 _UNIQUE_VIOLATION = "23505"
 _UNDEFINED_TABLE = "42P01"

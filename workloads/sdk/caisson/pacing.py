@@ -10,6 +10,8 @@ from caisson.outcome import Verdict
 
 FIRST_WAIT_SECONDS = 0.01
 LONGEST_WAIT_SECONDS = 0.4
+NEWS_SECONDS = 0.1
+"""How long a bucket's new owner is given to announce itself, before it is asked whether its notice was missed."""
 ATTEMPTS_IN_TIMEOUT = 3
 SHORTEST_ATTEMPT_SECONDS = 0.05
 """With less time left than this nothing is sent any more: a healthy server would look silent, an outcome unknown."""
@@ -51,13 +53,21 @@ class Pacing:
             raise self._final(failure) from failure
 
     def _wait(self, failure: Refused | InDoubt, remaining: float) -> None:
+        match failure:
+            case Refused(verdict=Verdict.CONFLICT):
+                time.sleep(self._next_wait(remaining))  # the other transaction does not tell when it is done
+            case Refused(verdict=Verdict.MOVED):
+                # To ask at once would have every client read every shard again and again in the middle of a switch.
+                if not self._source.wait_for_news(self._generation, min(NEWS_SECONDS, remaining)):
+                    self._source.ask_again()
+            case _:
+                self._source.ask_again()
+                self._source.wait_for_news(self._generation, self._next_wait(remaining))
+
+    def _next_wait(self, remaining: float) -> float:
         seconds = max(0.0, min(self._wait_seconds * random.uniform(0.5, 1.5), remaining))
-        if isinstance(failure, Refused) and failure.verdict is Verdict.CONFLICT:
-            time.sleep(seconds)  # the other transaction does not tell when it is done
-        else:
-            self._source.ask_again()
-            self._source.wait_for_news(self._generation, seconds)
         self._wait_seconds = min(self._wait_seconds * 2, LONGEST_WAIT_SECONDS)
+        return seconds
 
     def _final(self, failure: Refused | InDoubt) -> Exception:
         after = "the database was closed" if self._source.is_closed else f"gave up after {self._timeout_seconds:g} s"

@@ -5,11 +5,11 @@ from typing import Any
 import psycopg
 
 from caisson.attempt import Refused, must_be_newest, roll_back
-from caisson.connecting import NotConnected
 from caisson.connections import Pool, ShardConnection
 from caisson.errors import ConfigurationError
 from caisson.messages import Rows, planned, send
 from caisson.outcome import Verdict
+from caisson.refusals import NotConnected
 from caisson.shard_map import Placement
 from caisson.statements import COMMIT, WAIT_FOR_STANDBY, bind, claim_check, gate_check
 from caisson.transaction import refuse_ended, result_of

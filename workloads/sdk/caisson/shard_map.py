@@ -14,11 +14,15 @@ from caisson.errors import BadKey, ConfigurationError, UnknownTable
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a shard answers: `host` always leads to its primary, `read_host` to a standby where there is one."""
+    """Where a shard answers: `host` leads to its primary, `read_host` to a standby where there is one, `members_host` to each of them.
+
+    After a failover `host` follows a while later: the rules of a cluster's network have to be written anew.
+    """
 
     host: str
     port: int
     read_host: str | None = None
+    members_host: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +125,9 @@ def _merge_addresses(current: ShardMap, view: ShardView, pinned: Mapping[str, Ad
         addresses[view.shard] = view.addresses[view.shard]
     for shard, pin in pinned.items():
         known = addresses.get(shard, pin)
-        addresses[shard] = pin if pin.read_host else replace(pin, read_host=known.read_host)
+        addresses[shard] = (
+            pin if pin.read_host else replace(pin, read_host=known.read_host, members_host=known.members_host)
+        )
     return addresses
 
 

@@ -8,16 +8,17 @@ from typing import Any, Self, TypeVar
 
 from caisson.attempt import InDoubt, Refused, attempt
 from caisson.binding import binding_reader
-from caisson.connecting import PasswordRefused
 from caisson.connections import ShardConnection
 from caisson.endpoints import Endpoints
 from caisson.errors import ConfigurationError, NoPrimary
+from caisson.fence import Fenced
 from caisson.load import Load
 from caisson.map_source import MapSource
 from caisson.messages import Rows
 from caisson.outcome import Verdict
 from caisson.pacing import Pacing
 from caisson.reading import read_from_primary, read_from_standby, read_linearizably
+from caisson.refusals import NotTrusted, PasswordRefused
 from caisson.scatter import ScatterResult, scatter
 from caisson.shard_map import Placement, ShardMap, Table
 from caisson.statements import Result, bind
@@ -28,7 +29,7 @@ CONSISTENCIES = ("strong", "linearizable", "eventual")
 DEFAULT_TIMEOUT_SECONDS = 30.0
 WAIT_FOR_ALL_SHARDS_SECONDS = 2.0
 LOOK_AGAIN_SECONDS = 0.1
-FATAL = (PasswordRefused, ConfigurationError)
+FATAL = (PasswordRefused, NotTrusted, ConfigurationError)
 """Why a shard cannot be heard, where waiting does not help."""
 
 
@@ -134,16 +135,22 @@ class ShardedDatabase:
         *,
         table: str | None = None,
         idempotency_key: str | None = None,
+        fence: Fenced | None = None,
         timeout: float | None = None,
     ) -> T:
         """Run `fn(tx)` in one transaction on the shard of `key`, and again as a whole when it was refused.
 
         `fn` may be called several times: it should do nothing but use `tx`. With an `idempotency_key` its result
         (anything that JSON can hold) is stored in the same transaction and returned to whoever uses that key again.
+
+        `fence` is a lock that is held (caisson.Held, caisson.MultiHeld): the shard refuses the transaction once it has
+        seen a newer token of that lock in the same bucket, with FencedOff, and what `fn` reads it reads behind the
+        fence. All who change what the lock protects have to bring it along. Raises LockLost if the hold is known to be over.
         """
 
         def work(connection: ShardConnection, gates: list[Placement]) -> T:
-            return run_function(connection, gates, self._route, fn, idempotency_key)
+            fences = () if fence is None else fence.fences()
+            return run_function(connection, gates, self._route, fn, idempotency_key, fences)
 
         return self._on_owner(key, table, work, timeout, is_repeatable=idempotency_key is not None)
 

@@ -4,6 +4,7 @@ A transaction travels as ONE message (caisson.messages), `BEGIN; statement; gate
 checking first is unsound, for the bucket may leave between the check and the statement.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from psycopg import sql
 
 from caisson.connections import ShardConnection
 from caisson.errors import ConfigurationError
+from caisson.fence import Fence
 from caisson.messages import Rows
 from caisson.outcome import UNPROTECTED
 from caisson.shard_map import Placement
@@ -74,15 +76,39 @@ def find_result(placement: Placement, key: str) -> str:
     """The stored result of an idempotency key, if its transaction has been committed."""
     return (
         f"SELECT result FROM caisson.{_idempotency(placement.group)} "
-        f"WHERE bucket = {placement.bucket} AND key = {literal(key)}"
+        f"WHERE bucket = {placement.bucket} AND key = {_key(key)}"
     )
+
+
+def call_once(placement: Placement, key: str, statement: str) -> str:
+    """Run a statement and store its rowcount under a key, all on the server; NULL where the key has been used."""
+    arguments = f"{literal(placement.group)}, {placement.bucket}, {_key(key)}, {literal(statement)}"
+    return f"SELECT caisson.execute_once({arguments})"
+
+
+def returns_nothing(statement: str) -> bool:
+    """Whether it is certainly one statement that changes rows and returns none. In doubt: no."""
+    return _CHANGES_ROWS.fullmatch(statement) is not None and "returning" not in statement.lower()
+
+
+_CHANGES_ROWS = re.compile(r"\s*(insert|update|delete)\s[^;]*", re.IGNORECASE)
+
+
+FENCE_PREFIX = "caisson:fence:"
+"""Begins the keys under which the shards keep fences, among the idempotency keys of applications."""
+
+
+def raise_fence(placement: Placement, fence: Fence) -> str:
+    """A statement that fails with CS004 if the bucket has seen a newer token of the lock, and else has seen this one."""
+    arguments = f"{literal(placement.group)}, {placement.bucket}, {literal(fence.lock)}, {fence.token}"
+    return f"SELECT caisson.raise_fence({arguments})"
 
 
 def find_results(placements: Sequence[Placement], key: str) -> str:
     """The buckets, of several in one group, in which an idempotency key has a result."""
     buckets = ", ".join(str(each.bucket) for each in placements)
     table = f"caisson.{_idempotency(placements[0].group)}"
-    return f"SELECT bucket FROM {table} WHERE bucket IN ({buckets}) AND key = {literal(key)}"
+    return f"SELECT bucket FROM {table} WHERE bucket IN ({buckets}) AND key = {_key(key)}"
 
 
 def store_result(placement: Placement, key: str, result: str) -> str:
@@ -92,7 +118,7 @@ def store_result(placement: Placement, key: str, result: str) -> str:
 
 def store_results(placements: Sequence[Placement], key: str, result: str) -> str:
     """Store the same result in several buckets of one group."""
-    values = ", ".join(f"({each.bucket}, {literal(key)}, {literal(result)}::jsonb)" for each in placements)
+    values = ", ".join(f"({each.bucket}, {_key(key)}, {literal(result)}::jsonb)" for each in placements)
     table = f"caisson.{_idempotency(placements[0].group)}"
     return f"INSERT INTO {table} (bucket, key, result) VALUES {values}"
 
@@ -105,6 +131,13 @@ def literal(text: str) -> str:
 def identifier(name: str) -> str:
     """An identifier, quoted."""
     return sql.Identifier(name).as_string(None)
+
+
+def _key(text: str) -> str:
+    """An application's idempotency key, as a literal."""
+    if text.startswith(FENCE_PREFIX):
+        raise ConfigurationError(f"no idempotency key may begin with {FENCE_PREFIX!r}: that is where fences are kept")
+    return literal(text)
 
 
 def _gate(placement: Placement) -> str:

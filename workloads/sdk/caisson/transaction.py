@@ -10,10 +10,21 @@ from psycopg import pq
 from caisson.attempt import commit, roll_back
 from caisson.connections import ShardConnection
 from caisson.errors import ConfigurationError, NotOnOneShard
+from caisson.fence import Fence
 from caisson.messages import Answer, Rows, planned, send
 from caisson.outcome import Verdict, judge
 from caisson.shard_map import Placement
-from caisson.statements import WAIT_FOR_STANDBY, Result, bind, find_result, gate_check, store_result
+from caisson.statements import (
+    WAIT_FOR_STANDBY,
+    Result,
+    bind,
+    call_once,
+    find_result,
+    gate_check,
+    raise_fence,
+    returns_nothing,
+    store_result,
+)
 
 T = TypeVar("T")
 Route = Callable[[Any, str | None], Placement]
@@ -25,16 +36,21 @@ _BEGINS_OR_ENDS = {"BEGIN", "START TRANSACTION", "COMMIT", "PREPARE TRANSACTION"
 class Transaction:
     """What `run` hands to its function. Use it in that function only, from one thread."""
 
-    def __init__(self, connection: ShardConnection, gates: list[Placement], route: Route) -> None:
+    def __init__(
+        self, connection: ShardConnection, gates: list[Placement], route: Route, fences: tuple[Fence, ...] = ()
+    ) -> None:
         self._connection = connection
         self._gates = gates
         self._route = route
+        self._fences = fences
+        self._unsent = [raise_fence(gates[0], fence) for fence in fences]
         self._is_begun = False
         self._failure: psycopg.Error | None = None
 
     def execute(self, sql: str, params: Any = None) -> Result:
         """Run a statement; SQL errors are psycopg's."""
-        return result_of(self._send(bind(self._connection, sql, params)))
+        fences, self._unsent = self._unsent, []
+        return result_of(self._send(bind(self._connection, sql, params), *fences))
 
     def fetch(self, sql: str, params: Any = None) -> Rows:
         """Run a statement and return its rows as tuples."""
@@ -49,6 +65,7 @@ class Transaction:
             )
         if placement not in self._gates:
             self._gates.append(placement)
+            self._unsent += [raise_fence(placement, fence) for fence in self._fences]
 
     def find_stored(self, key: str) -> list[Any]:
         """The result stored under an idempotency key, as a list of one, or an empty list."""
@@ -65,19 +82,21 @@ class Transaction:
         """Check every gate and commit, in one message."""
         if self._failure is not None and not self._is_healthy():
             raise self._failure
+        last = (*self._unsent, *last)
         if last or self._is_begun:
             begin = () if self._is_begun else (BEGIN,)
             commit(self._connection, *begin, *last, planned(self._connection, gate_check(self._gates)))
 
-    def _send(self, statement: str) -> list[Answer]:
-        begin = () if self._is_begun else (BEGIN,)
+    def _send(self, statement: str, *fences: str) -> list[Answer]:
+        """The answers to the statement; fences go before it, in the same message."""
+        first = fences if self._is_begun else (BEGIN, *fences)
         self._is_begun = True
         try:
-            answers = send(self._connection, *begin, statement)
+            answers = send(self._connection, *first, statement)[len(first) :]
         except psycopg.Error as error:
             self._failure = self._failure or error
             raise
-        refuse_ended(answers[len(begin) :], has_ended=not self._is_healthy())
+        refuse_ended(answers, has_ended=not self._is_healthy())
         return answers
 
     def _is_healthy(self) -> bool:
@@ -100,10 +119,16 @@ def refuse_ended(answers: list[Answer], *, has_ended: bool = False) -> None:
 
 
 def run_function(
-    connection: ShardConnection, gates: list[Placement], route: Route, fn: Callable[[Transaction], T], key: str | None
+    connection: ShardConnection,
+    gates: list[Placement],
+    route: Route,
+    fn: Callable[[Transaction], T],
+    key: str | None,
+    fences: tuple[Fence, ...] = (),
 ) -> T:
-    """Run the application's function in a transaction; with a key, once only, and its result as JSON gives it back."""
-    transaction = Transaction(connection, gates, route)
+    """Run the application's function in a transaction, behind fences; with a key, once only, and its result as JSON gives
+    it back. A result that is stored was done while the lock was held, so it is given back to an older holder too."""
+    transaction = Transaction(connection, gates, route, fences)
     if key is not None and (stored := transaction.find_stored(key)):
         confirmed: T = _confirmed(connection, stored[0])
         return confirmed
@@ -123,15 +148,28 @@ def run_function(
 
 
 def execute_once(connection: ShardConnection, gates: list[Placement], statement: str, key: str) -> Result:
-    """Execute a statement under an idempotency key: two round trips, the second with its rowcount and COMMIT."""
-    find = find_result(gates[0], key)
+    """Execute a statement under an idempotency key: one round trip if it returns no rows, else two."""
     try:
-        answers = send(connection, BEGIN, find, statement)
+        if returns_nothing(statement):
+            return _execute_in_one(connection, gates, statement, key) or _replay(connection, gates, key)
+        return _execute_in_two(connection, gates, statement, key)
     except psycopg.Error as error:
         # The statement may fail because its twin has been committed ('duplicate key').
-        if judge(error) is Verdict.APPLICATION and (stored := _look_up(connection, find)):
+        if judge(error) is Verdict.APPLICATION and (stored := _look_up(connection, find_result(gates[0], key))):
             return _replayed(connection, stored)
         raise
+
+
+def _execute_in_one(connection: ShardConnection, gates: list[Placement], statement: str, key: str) -> Result | None:
+    """None where the key has been used: nothing was done."""
+    check = planned(connection, gate_check(gates))
+    rows = commit(connection, BEGIN, call_once(gates[0], key, statement), check)[1].rows
+    return None if rows[0][0] is None else Result(rows[0][0], [])
+
+
+def _execute_in_two(connection: ShardConnection, gates: list[Placement], statement: str, key: str) -> Result:
+    """The second round trip tells the server the rowcount that the first has told us, and commits."""
+    answers = send(connection, BEGIN, find_result(gates[0], key), statement)
     refuse_ended(answers[2:])
     if answers[1].rows:
         roll_back(connection)
@@ -155,6 +193,10 @@ def _look_up(connection: ShardConnection, find: str) -> Rows:
     if connection.closed:
         return []
     return send(connection, BEGIN, find)[-1].rows
+
+
+def _replay(connection: ShardConnection, gates: list[Placement], key: str) -> Result:
+    return _replayed(connection, send(connection, BEGIN, find_result(gates[0], key))[-1].rows)
 
 
 def _replayed(connection: ShardConnection, stored: Rows) -> Result:

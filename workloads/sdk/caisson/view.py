@@ -2,14 +2,14 @@
 
 import psycopg
 
-from caisson.connecting import NotConnected
 from caisson.connections import ShardConnection
 from caisson.epoch import TIMELINE
 from caisson.messages import send
+from caisson.refusals import NotConnected
 from caisson.shard_map import Address, ShardView, Table
 
 _IDENTITY = f"SELECT shard, database, {TIMELINE} FROM caisson.identity"
-_SHARDS = "SELECT shard, host, port, read_host FROM caisson.shards"
+_SHARDS = "SELECT shard, host, port, read_host, members_host FROM caisson.shards"
 _TABLES = "SELECT name, table_group, key_columns, key_types, strategy, buckets FROM caisson.tables"
 _OWNED = "SELECT table_group, bucket, epoch FROM caisson.shard_map WHERE owner = (SELECT shard FROM caisson.identity)"
 
@@ -30,7 +30,7 @@ def read_view(connection: ShardConnection) -> ShardView:
         shard=shard,
         database=database,
         timeline=timeline,
-        addresses={name: Address(host, port, read_host) for name, host, port, read_host in shards.rows},
+        addresses={name: Address(*address) for name, *address in shards.rows},
         tables=tuple(
             Table(name, group, tuple(columns), tuple(types), strategy, buckets)
             for name, group, columns, types, strategy, buckets in tables.rows

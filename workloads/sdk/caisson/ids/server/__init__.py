@@ -1,0 +1,1 @@
+"""`python -m caisson.ids.server`: ids over HTTP, for programs in other languages."""
