@@ -23,9 +23,9 @@ def main(arguments: list[str]) -> int:
 
 
 async def _run(settings: Settings) -> None:
-    from caisson_operator.sharded_database.room import build_room
+    from caisson_operator.kinds import KINDS
 
-    await Replica(settings, build_room).run()
+    await Replica(settings, KINDS).run()
 
 
 def _build_parser() -> argparse.ArgumentParser:

@@ -1,7 +1,8 @@
 """Ends this process before another can lead: a sentence of death that only a renewed Lease puts off.
 
 A thread of its own, since an event loop that hangs (or a process that was stopped and wakes up) cannot be trusted to
-end itself. What slips through between waking and ending is refused by the shards: every effect carries its term.
+end itself. The Lease is renewed beside the main loop, so one that hangs would lead for ever and do nothing: it is ended
+too, after a time that no mere load explains. What slips through between waking and ending is refused by the shards: every effect carries its term.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from caisson_operator.telemetry.logs import log_event
 
 _CHECK_SECONDS = 0.1
 _BEAT_SECONDS = 0.5
+_LOOP_SILENCE_SECONDS = 30.0
 _EXIT_CODE = 3
 
 _log = logging.getLogger(__name__)
@@ -57,7 +59,9 @@ class LeaderDeadline:
         self._stopped.set()
 
     def is_past(self) -> bool:
-        return self._monotonic() - self._last_renewed() >= self._deadline_seconds
+        now = self._monotonic()
+        is_loop_hung = now - self._loop_beat >= _LOOP_SILENCE_SECONDS
+        return is_loop_hung or now - self._last_renewed() >= self._deadline_seconds
 
     def _watch(self) -> None:
         while not self._stopped.wait(_CHECK_SECONDS):

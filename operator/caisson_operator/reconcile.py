@@ -5,7 +5,7 @@ The only place where a failure of any sort is turned into a status. It is then r
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
@@ -16,10 +16,11 @@ from caisson_operator.api.resource import InvalidResource
 from caisson_operator.core.conditions import keep_transition_times, observed_transitions
 from caisson_operator.core.decisions import Decision, HeldUp, Plan, Refuse, Refused, Settled, Wait
 from caisson_operator.core.failures import failure_status
-from caisson_operator.core.news import News, Status, find_no_news, tell_transition
+from caisson_operator.core.news import News, tell_transition
 from caisson_operator.core.room import Room
 from caisson_operator.effects.kube import KubeApi, KubeError, Manifest, ObjectRef
 from caisson_operator.effects.kube_events import post_event
+from caisson_operator.kind import Kind
 from caisson_operator.telemetry.logs import log_event, redact
 from caisson_operator.telemetry.metrics import Metrics
 
@@ -31,24 +32,18 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One object of the frame's kind."""
+    """One custom resource."""
 
+    kind: str
     namespace: str
     name: str
 
-    def __str__(self) -> str:
+    @property
+    def place(self) -> str:
         return f"{self.namespace}/{self.name}"
 
-
-@dataclass(frozen=True, slots=True)
-class Kind(Generic[Resource]):
-    """What the frame must know of a custom resource to load it."""
-
-    api_version: str
-    name: str
-    load: Callable[[Mapping[str, Any]], Resource]
-    find_news: Callable[[Status, Status], list[News]] = find_no_news
-    """What is new in a status beside its conditions, given the earlier one and it; each becomes an Event."""
+    def __str__(self) -> str:
+        return f"{self.kind} {self.place}"
 
 
 class Reconciler(Generic[Resource, Observed]):
@@ -148,14 +143,15 @@ class Reconciler(Generic[Resource, Observed]):
             "observedGeneration": generation,
             "conditions": keep_transition_times(before, conditions, stamp),
         }
-        database = f"{metadata['namespace']}/{metadata['name']}"
-        self._metrics.publish_status(database, wanted)
+        place = f"{metadata['namespace']}/{metadata['name']}"
+        published = self._metrics.of(self._kind.name)
+        published.publish(place, wanted)
         if wanted == earlier:
             return
         identity = {"name": metadata["name"], "namespace": metadata["namespace"]}
         head = {"apiVersion": manifest["apiVersion"], "kind": manifest["kind"], "metadata": identity}
         await self._kube.apply_status({**head, "status": wanted})
-        self._metrics.publish_news(database, earlier, wanted)
+        published.count(place, earlier, wanted)
         transitions = [tell_transition(transition) for transition in observed_transitions(before, conditions)]
         for news in [*transitions, *self._kind.find_news(earlier, wanted)]:
             await self._announce(manifest, news, now)
@@ -177,7 +173,7 @@ class Reconciler(Generic[Resource, Observed]):
 
     def _forget(self, key: Key) -> None:
         self._told.pop(key, None)
-        self._metrics.forget(str(key))
+        self._metrics.of(self._kind.name).forget(key.place)
 
     def _log(self, level: int, event: str, key: Key, **fields: Any) -> None:
         log_event(_log, level, event, kind=self._kind.name, namespace=key.namespace, name=key.name, **fields)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from caisson_operator.core.images import Images
 from caisson_operator.core.leadership import Timing
 
 ALL_NAMESPACES = "*"
@@ -22,8 +23,9 @@ class Settings:
     is_cluster_wide: bool
     lease_name: str
     timing: Timing
-    postgres_image: str
+    images: Images
     engine_cluster_role: str
+    reads_nodes: bool
     http_port: int
     log_level: str
 
@@ -31,11 +33,15 @@ class Settings:
 ENVIRONMENT = {
     "CAISSON_NAMESPACE": "namespace that the operator runs in: its Lease is there (required)",
     "CAISSON_POD_NAME": "name of this replica, which the Lease shows as its holder (required)",
-    "CAISSON_POSTGRES_IMAGE": "image of the PostgreSQL members of new shards (required)",
+    "CAISSON_POSTGRES_IMAGE": "image of the PostgreSQL members (required)",
+    "CAISSON_REDIS_IMAGE": "image of the Redis members (required)",
+    "CAISSON_ZOOKEEPER_IMAGE": "image of the ZooKeeper members (required)",
+    "CAISSON_IDS_IMAGE": "image of the servers of ids (required)",
     "CAISSON_WATCH_NAMESPACES": "namespaces to watch, with commas between; * for all (default: its own)",
     "CAISSON_ENGINE_CLUSTER_ROLE": "ClusterRole to bind to the engines' service account in each namespace (default: none)",
+    "CAISSON_READS_NODES": "true: nodes and their volumes may be read, so drains are noticed (default: false)",
     "CAISSON_LEASE_NAME": "name of the Lease (default: caisson-operator)",
-    "CAISSON_LEASE_SECONDS": "DURATION,RENEW_DEADLINE,RETRY of the Lease in seconds (default: 15,10,2)",
+    "CAISSON_LEASE_SECONDS": "DURATION,RENEW_DEADLINE,RETRY of the Lease in seconds (default: 6,4,1)",
     "CAISSON_HTTP_PORT": "port of /healthz, /readyz and /metrics (default: 8080)",
     "CAISSON_LOG_LEVEL": "debug, info, warning or error (default: info)",
 }
@@ -50,9 +56,15 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         identity=_required(environment, "CAISSON_POD_NAME"),
         watch_namespaces=() if watched == ALL_NAMESPACES else _split(watched),
         is_cluster_wide=watched == ALL_NAMESPACES,
+        reads_nodes=environment.get("CAISSON_READS_NODES", "") == "true",
         lease_name=environment.get("CAISSON_LEASE_NAME") or "caisson-operator",
-        timing=_read_timing(environment.get("CAISSON_LEASE_SECONDS") or "15,10,2"),
-        postgres_image=_required(environment, "CAISSON_POSTGRES_IMAGE"),
+        timing=_read_timing(environment.get("CAISSON_LEASE_SECONDS") or "6,4,1"),
+        images=Images(
+            postgres=_required(environment, "CAISSON_POSTGRES_IMAGE"),
+            redis=_required(environment, "CAISSON_REDIS_IMAGE"),
+            zookeeper=_required(environment, "CAISSON_ZOOKEEPER_IMAGE"),
+            ids=_required(environment, "CAISSON_IDS_IMAGE"),
+        ),
         engine_cluster_role=environment.get("CAISSON_ENGINE_CLUSTER_ROLE", ""),
         http_port=_read_port(environment.get("CAISSON_HTTP_PORT") or "8080"),
         log_level=environment.get("CAISSON_LOG_LEVEL") or "info",
@@ -74,7 +86,7 @@ def _read_timing(text: str) -> Timing:
     try:
         duration, deadline, retry = (float(part) for part in text.split(","))
     except ValueError as error:
-        raise SettingsError(f"CAISSON_LEASE_SECONDS is {text!r}, not three numbers such as 15,10,2") from error
+        raise SettingsError(f"CAISSON_LEASE_SECONDS is {text!r}, not three numbers such as 6,4,1") from error
     if not 0 < retry < deadline < duration:
         raise SettingsError(f"CAISSON_LEASE_SECONDS is {text!r}: RETRY < RENEW_DEADLINE < DURATION must hold")
     return Timing(duration, deadline, retry, request=deadline / 2)

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
-from caisson_operator.telemetry.logs import log_event
+from caisson_operator.telemetry.logs import log_event, redact
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -85,7 +85,10 @@ class WorkQueue(Generic[Key]):
     def _retry(self, key: Key, error: BaseException) -> None:
         failures = self._failures[key] = self._failures.get(key, 0) + 1
         delay = backoff_seconds(failures)
-        log_event(_log, logging.WARNING, "reconcile_retried", key=str(key), failures=failures, delay_seconds=delay)
+        told = redact(f"{type(error).__name__}: {error}")[:500]
+        log_event(
+            _log, logging.WARNING, "reconcile_retried", key=str(key), failures=failures, delay_seconds=delay, error=told
+        )
         self._schedule(key, delay)
 
     async def _wait_for_change(self) -> None:

@@ -1,14 +1,33 @@
 {{/* What the operator does where it looks after resources. Secrets are read by name: it cannot list them. */}}
 {{- define "caisson.operatorRules" -}}
 - apiGroups: [caisson.dev]
-  resources: [shardeddatabases]
+  resources:
+    - backingclusters
+    - distributedlocks
+    - idallocators
+    - shardeddatabases
   verbs: [get, list, watch]
 - apiGroups: [caisson.dev]
-  resources: [shardeddatabases/status]
+  resources:
+    - backingclusters/status
+    - distributedlocks/status
+    - idallocators/status
+    - shardeddatabases/status
   verbs: [get, patch]
 - apiGroups: [caisson.dev]
-  resources: [shardeddatabases/finalizers]
+  resources:
+    - backingclusters/finalizers
+    - distributedlocks/finalizers
+    - idallocators/finalizers
+    - shardeddatabases/finalizers
   verbs: [update]
+# A cluster of its own for a lock space or an allocator of ids that names none.
+- apiGroups: [caisson.dev]
+  resources: [backingclusters]
+  verbs: [create, patch]
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [get, list, watch, create, patch]
 - apiGroups: [apps]
   resources: [statefulsets]
   verbs: [get, list, watch, create, patch]
@@ -22,18 +41,32 @@
   resources: [pods]
   verbs: [get, list, watch]
 - apiGroups: [""]
+  resources: [pods/eviction]
+  verbs: [create]
+- apiGroups: [""]
   resources: [endpoints]
-  verbs: [get, list]
+  verbs: [get, list, watch, create, update]
 - apiGroups: [""]
   resources: [persistentvolumeclaims]
-  verbs: [get, list]
+  verbs: [get, list, patch, delete]
 - apiGroups: [""]
   resources: [secrets]
   verbs: [get, create, patch]
 - apiGroups: [""]
   resources: [configmaps]
   resourceNames: [caisson-canary]
-  verbs: [get, list, watch, create, patch]
+  verbs: [list, watch]
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get, create, patch, update]
+# The agent beside each Redis may change two objects, by name: a role for that is made with each cluster. Kubernetes lets
+# the operator grant only what it may do itself, so nothing beyond this list.
+- apiGroups: [""]
+  resources: [serviceaccounts]
+  verbs: [get, create, patch]
+- apiGroups: [rbac.authorization.k8s.io]
+  resources: [roles, rolebindings]
+  verbs: [get, create, patch]
 - apiGroups: [""]
   resources: [events]
   verbs: [list]

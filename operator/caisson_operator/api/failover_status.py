@@ -76,7 +76,7 @@ class LeaderStatus(Wire):
     heard_at: PreciseTimestamp | None = None
     """When it renewed its lead last; only while it is found gone."""
     is_requested: bool | None = _named("requested")
-    """true while Patroni is asked to move the lead, by whomsoever."""
+    """true while Patroni is asked to move the lead, by whomsoever, and before the operator itself asks."""
 
 
 class SwitchoverStatus(Wire):

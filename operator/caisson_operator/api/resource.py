@@ -3,11 +3,14 @@
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ConfigDict, Field, ValidationError
 
+from .backing_cluster_spec import BackingClusterSpec
 from .base import Wire
+from .distributed_lock_spec import DistributedLockSpec
+from .id_allocator_spec import IdAllocatorSpec
 from .sharded_database_spec import ShardedDatabaseSpec
 
 
@@ -28,8 +31,11 @@ class Metadata(Wire):
     annotations: dict[str, str] = Field(default_factory=dict)
 
 
-class ShardedDatabase(Wire):
-    """One ShardedDatabase: what it is called and what its user asks for.
+AnyResource = TypeVar("AnyResource", bound="Resource")
+
+
+class Resource(Wire):
+    """What every kind has; each adds its `spec`.
 
     `status` is what was told last, by whichever version: only what cannot be read elsewhere again is taken from it.
     """
@@ -37,7 +43,6 @@ class ShardedDatabase(Wire):
     model_config = ConfigDict(extra="ignore")
 
     metadata: Metadata
-    spec: ShardedDatabaseSpec
     status: dict[str, Any] = Field(default_factory=dict)
 
     @property
@@ -49,10 +54,54 @@ class ShardedDatabase(Wire):
         return self.metadata.namespace
 
 
+class ShardedDatabase(Resource):
+    """One ShardedDatabase: what it is called and what its user asks for."""
+
+    spec: ShardedDatabaseSpec
+
+
+class BackingCluster(Resource):
+    """One BackingCluster: what it is called and what its user asks for."""
+
+    spec: BackingClusterSpec
+
+
+class DistributedLock(Resource):
+    """One DistributedLock: what it is called and what its user asks for."""
+
+    spec: DistributedLockSpec
+
+
+def load_distributed_lock(manifest: Mapping[str, Any]) -> DistributedLock:
+    """Raises InvalidResource."""
+    return load(DistributedLock, manifest)
+
+
+class IdAllocator(Resource):
+    """One IdAllocator: what it is called and what its user asks for."""
+
+    spec: IdAllocatorSpec
+
+
+def load_id_allocator(manifest: Mapping[str, Any]) -> IdAllocator:
+    """Raises InvalidResource."""
+    return load(IdAllocator, manifest)
+
+
+def load_backing_cluster(manifest: Mapping[str, Any]) -> BackingCluster:
+    """Raises InvalidResource."""
+    return load(BackingCluster, manifest)
+
+
 def load_sharded_database(manifest: Mapping[str, Any]) -> ShardedDatabase:
+    """Raises InvalidResource."""
+    return load(ShardedDatabase, manifest)
+
+
+def load(model: type[AnyResource], manifest: Mapping[str, Any]) -> AnyResource:
     """Raises InvalidResource. By way of JSON, where strict models take a text for an enum and a list for a tuple."""
     try:
-        return ShardedDatabase.model_validate_json(json.dumps(manifest))
+        return model.model_validate_json(json.dumps(manifest))
     except ValidationError as error:
         raise InvalidResource("; ".join(_explain(finding) for finding in error.errors(include_url=False))) from error
 

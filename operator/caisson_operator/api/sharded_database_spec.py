@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field
 from caisson_operator.core.quantities import parse_duration_seconds
 
 from .base import EMPTY, ColumnName, Duration, Quantity, SqlName, Wire, keyed_by, rule, rules
+from .postgresql_parameters import Parameters
 
 MAXIMUM_TABLES = 64
 MAXIMUM_MIGRATIONS = 200
@@ -42,7 +43,10 @@ class Storage(Wire):
 
     model_config = ConfigDict(
         json_schema_extra=rules(
-            rule("self.size == oldSelf.size", "storage.size is fixed once the database is made"),
+            rule(
+                "quantity(string(self.size)).compareTo(quantity(string(oldSelf.size))) >= 0",
+                "storage.size can only grow: no volume can be made smaller",
+            ),
             rule(
                 "has(self.storageClassName) == has(oldSelf.storageClassName) && "
                 "(!has(self.storageClassName) || self.storageClassName == oldSelf.storageClassName)",
@@ -52,7 +56,8 @@ class Storage(Wire):
     )
 
     size: Quantity
-    """Size of each volume, such as 2Gi. Every member of every shard has one."""
+    """Size of each volume, such as 2Gi. Every member of every shard has one. It can be raised, if the StorageClass allows
+    that: volumes then grow while the database runs."""
     storage_class_name: Annotated[str, Field(min_length=1, max_length=253)] | None = None
     """StorageClass of the volumes. Without it the cluster's default class is used."""
 
@@ -67,7 +72,7 @@ class ResourceAmounts(Wire):
 
 
 class Resources(Wire):
-    """What each member's PostgreSQL container asks for and may use at most."""
+    """What each member's engine asks for and may use at most."""
 
     requests: ResourceAmounts | None = None
     """What the scheduler sets aside for each member."""
@@ -137,12 +142,36 @@ class Expansion(Wire):
     """How many steps the switch to the new shards takes."""
     pause_between_groups: Duration = "0s"
     """How long to rest between two steps of the switch, such as 500ms or 1m30s."""
+    max_parallel_copies: Annotated[int, Field(ge=1, le=64)] | None = None
+    """How many steps may be copied at a time; without it one on each route from a source to a target. Fewer are kinder to writes
+    where shards share machines."""
     paused: bool = False
     """Hold the expansion where it stands; reads and writes go on."""
 
     @property
     def pause_between_groups_seconds(self) -> float:
         return parse_duration_seconds(self.pause_between_groups)
+
+
+class Failover(Wire):
+    """When Patroni takes a leader for lost. May be changed at any time; no member is restarted for it."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "self.loopWaitSeconds + 2 * self.retryTimeoutSeconds <= self.ttlSeconds",
+                "a leader must look around, ask the store and write to it within ttlSeconds, or lose its lead: "
+                "loopWaitSeconds + 2 * retryTimeoutSeconds must be at most ttlSeconds (by default 1 + 2 * 3 <= 20)",
+            )
+        )
+    )
+
+    ttl_seconds: Annotated[int, Field(ge=20, le=3600)] = 20
+    """How long a lead lasts without being renewed: after a loss that nobody sees sooner, so long nobody writes."""
+    loop_wait_seconds: Annotated[int, Field(ge=1, le=600)] = 1
+    """How often each member looks around, and the leader renews its lead."""
+    retry_timeout_seconds: Annotated[int, Field(ge=3, le=600)] = 3
+    """How long a member asks an API server or a PostgreSQL that does not answer again, before it takes it for away."""
 
 
 _GROUP_OF = "(has({0}.group) ? {0}.group : {0}.name)"
@@ -179,10 +208,15 @@ class ShardedDatabaseSpec(Wire):
     """How many shards. Raise it to expand online: kubectl scale sdb/NAME --replicas=4."""
     members_per_shard: Annotated[int, Field(ge=1, le=5)] = 2
     """Members of each shard: one primary, the rest standbys."""
+    member_replace_delay: Duration = "10m"
+    """How long a standby whose volume or node is gone for good may be away before it is made anew, as a copy of its primary."""
     storage: Storage
     """The volume of each member."""
     resources: Resources = Field(default_factory=Resources, json_schema_extra=EMPTY)
     """Processor and memory of each member."""
+    parameters: Parameters = Field(default_factory=dict)
+    """PostgreSQL's parameters beside those that Caisson sets, such as shared_buffers: 1GB. One that takes a restart reaches the
+    standbys first, then the primary by a switchover. One that is taken out goes back to its default."""
     database_schema: Schema = Field(default_factory=Schema, alias="schema", json_schema_extra=EMPTY)
     """The schema of the application's database."""
     tables: Annotated[tuple[Table, ...], Field(max_length=MAXIMUM_TABLES)] = Field(
@@ -201,8 +235,14 @@ class ShardedDatabaseSpec(Wire):
     durability: Durability = Durability.SYNCHRONOUS
     """When a commit is acknowledged. synchronous: a standby has it, but writes go on if no standby is left;
     strict: a standby always has it, else writes wait; asynchronous: the primary alone has it."""
+    failover: Failover | None = None
+    """Timings of failover. Without it they are the shortest there are, and those are right for most."""
     deletion_policy: DeletionPolicy = DeletionPolicy.RETAIN
     """What happens to volumes and credentials when the resource is deleted. Retain keeps them, and making the resource
     again under the same name brings every row back."""
     expansion: Expansion = Field(default_factory=Expansion, json_schema_extra=EMPTY)
     """How data moves when shards grows."""
+
+    @property
+    def member_replace_delay_seconds(self) -> float:
+        return parse_duration_seconds(self.member_replace_delay)

@@ -50,10 +50,14 @@ class ShardStatus(Wire):
     """The leader by Patroni's records, and its synchronous standby."""
     timeline: Annotated[int, Field(ge=0)] | None = None
     """PostgreSQL's timeline, which rises with each failover."""
+    certificate_ends: Timestamp | None = None
+    """When the certificate that its members show runs out. It is renewed after two thirds of its life."""
     members: Annotated[int, Field(ge=0)] = 0
     """Members that there should be."""
     ready_members: Annotated[int, Field(ge=0)] = 0
     """Members that are ready."""
+    updated_members: Annotated[int, Field(ge=0)] = 0
+    """Members that run what is wanted now: image, resources and settings."""
     buckets: Annotated[int, Field(ge=0)] = 0
     """Buckets that this shard owns, counted once for each table group."""
 
@@ -132,9 +136,13 @@ class ShardedDatabaseStatus(Wire):
     conditions: Annotated[tuple[Condition, ...], Field(max_length=16)] = Field(
         default=(), json_schema_extra=keyed_by("type")
     )
-    """Ready, Progressing, SchemaApplied, Expanding, Degraded, Unprotected and FailoverBlocked, each with a stable reason."""
+    """Ready, Progressing, SchemaApplied, Expanding, Degraded, Unprotected, FailoverBlocked, Updating and MemberLost, each with a stable reason."""
     binding: Binding | None = None
     """Where applications find how to connect."""
+    credentials_rotation: ShortText | None = None
+    """The last request to rotate credentials that the binding has followed."""
+    operator_credentials_rotation: ShortText | None = None
+    """The last request to rotate the operator's own credentials that every shard has followed."""
     shards: Annotated[tuple[ShardStatus, ...], Field(max_length=64)] = Field(
         default=(), json_schema_extra=keyed_by("name")
     )

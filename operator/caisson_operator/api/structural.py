@@ -28,6 +28,8 @@ def _convert(schema: Schema, definitions: Schema) -> Schema:
         converted["enum"] = [schema["const"]]
     if "properties" in schema:
         converted["properties"] = {name: _convert(part, definitions) for name, part in schema["properties"].items()}
+    if isinstance(schema.get("additionalProperties"), dict):
+        converted["additionalProperties"] = _convert(schema["additionalProperties"], definitions)
     if "items" in schema:
         converted["items"] = _convert(schema["items"], definitions)
     return _with_integer_format(converted)

@@ -13,9 +13,25 @@ class ConditionType(StrEnum):
     DEGRADED = "Degraded"
     UNPROTECTED = "Unprotected"
     FAILOVER_BLOCKED = "FailoverBlocked"
+    UPDATING = "Updating"
+    MEMBER_LOST = "MemberLost"
+    LEADER_LOST = "LeaderLost"
+    BACKEND_READY = "BackendReady"
+    CLOCK_ROLLBACK = "ClockRollback"
+    STALE_HOLDER = "StaleHolder"
 
 
-BAD_WHEN_TRUE = frozenset([ConditionType.DEGRADED, ConditionType.UNPROTECTED, ConditionType.FAILOVER_BLOCKED])
+BAD_WHEN_TRUE = frozenset(
+    [
+        ConditionType.DEGRADED,
+        ConditionType.UNPROTECTED,
+        ConditionType.FAILOVER_BLOCKED,
+        ConditionType.MEMBER_LOST,
+        ConditionType.LEADER_LOST,
+        ConditionType.CLOCK_ROLLBACK,
+        ConditionType.STALE_HOLDER,
+    ]
+)
 
 
 class ConditionStatus(StrEnum):

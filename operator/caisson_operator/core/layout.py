@@ -8,13 +8,47 @@ from dataclasses import dataclass
 
 DATABASE = "app"
 SCHEMA = "caisson"
+SCHEMA_VERSION = 4
+"""Of effects/postgres/schema.sql. A shard with a lower one gets the whole file again."""
 MAP_CHANNEL = "caisson_map"
 TOMBSTONE = "caisson_moved"
 
 SUPERUSER = "postgres"
 OWNER_ROLE = "caisson_owner"
 APPLICATION_ROLE = "caisson_app"
+# Applications log in as one of the two: a change of the password needs another that is let in at the same time.
+LOGIN_ROLES = (APPLICATION_ROLE, "caisson_app_b")
+# In the place of Login.mark: a password that has run out, and one that is about to.
+RETIRED, RETIRING = "retired", "retiring"
+# What a role's comment begins with; the request that its password was made for follows.
+ROTATION_MARK = "rotation "
 REPLICATION_ROLE = "caisson_replication"
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Whom applications log in as. `rotation` is the request that its password was made for; empty: that of the first day."""
+
+    role: str = APPLICATION_ROLE
+    rotation: str = ""
+
+    @property
+    def mark(self) -> str:
+        """What a shard notes of the role (its comment) once it lets it in with this password."""
+        return f"{ROTATION_MARK}{self.rotation}" if self.rotation else ""
+
+    def follow(self, rotation: str | None) -> "Login":
+        """The login after this request: the other role's. None, or the request that this one is of: itself."""
+        if not rotation or rotation == self.rotation:
+            return self
+        return Login(other_role(self.role), rotation)
+
+
+FIRST_LOGIN = Login()
+
+
+def other_role(role: str) -> str:
+    return next(each for each in LOGIN_ROLES if each != role)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -82,12 +116,17 @@ class TableGroup:
 
 @dataclass(frozen=True, slots=True)
 class ShardAddress:
-    """Where clients reach one shard: the read-write host follows the primary, the read host the standbys."""
+    """Where clients reach one shard: the read-write host follows the primary, the read host the standbys.
+
+    The members' host means all of them, each at an address of its own: who is promoted is reached there before the others
+    have followed.
+    """
 
     shard: str
     host: str
     port: int
     read_host: str
+    members_host: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

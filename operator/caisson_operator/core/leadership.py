@@ -16,14 +16,13 @@ from dataclasses import dataclass
 class Timing:
     """In seconds. The renew deadline must lie below the duration, with room for a clock that runs slightly fast.
 
-    As long as client-go's: a clean stop passes the Lease on at once, a database fails over without the operator, and on a
-    machine at its limits a shorter deadline ends leaders that only wait for a turn.
+    A leader that dies is followed within ten seconds: the duration, a retry, and the successor's first look at its cluster.
     """
 
-    duration: float = 15.0
-    renew_deadline: float = 10.0
-    retry: float = 2.0
-    request: float = 5.0
+    duration: float = 6.0
+    renew_deadline: float = 4.0
+    retry: float = 1.0
+    request: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,14 @@ def parse_duration_seconds(text: str) -> float:
     return sum(int(number) * _SECONDS[unit] for number, unit in re.findall(r"([0-9]+)(ms|s|m|h)", text))
 
 
+def format_duration(seconds: float) -> str:
+    """Whole seconds, rounded down: 90.7 -> `1m30s`."""
+    hours, rest = divmod(int(seconds), 3600)
+    minutes, left = divmod(rest, 60)
+    parts = [f"{number}{unit}" for number, unit in ((hours, "h"), (minutes, "m"), (left, "s")) if number]
+    return "".join(parts) or "0s"
+
+
 def parse_quantity(text: str) -> Decimal:
     """A Kubernetes quantity: `2Gi` -> 2147483648, `100m` -> 0.1. Raises ValueError for anything else."""
     match = re.match(QUANTITY_PATTERN, text)

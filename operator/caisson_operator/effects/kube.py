@@ -24,13 +24,20 @@ STATUS_MANAGER = "caisson-status"
 REQUEST_TIMEOUT_SECONDS = 10.0
 
 _PLURALS = {
+    "BackingCluster": "backingclusters",
     "ConfigMap": "configmaps",
+    "Deployment": "deployments",
+    "DistributedLock": "distributedlocks",
     "Endpoints": "endpoints",
     "Event": "events",
+    "IdAllocator": "idallocators",
     "Lease": "leases",
+    "Node": "nodes",
+    "PersistentVolume": "persistentvolumes",
     "PersistentVolumeClaim": "persistentvolumeclaims",
     "Pod": "pods",
     "PodDisruptionBudget": "poddisruptionbudgets",
+    "Role": "roles",
     "RoleBinding": "rolebindings",
     "Secret": "secrets",
     "Service": "services",
@@ -63,7 +70,7 @@ _ERRORS: dict[int, type[KubeError]] = {409: Conflict, 403: Forbidden}
 
 @dataclass(frozen=True, slots=True)
 class ObjectRef:
-    """Where one namespaced object is."""
+    """Where one object is. Those that belong to the whole cluster have an empty namespace."""
 
     api_version: str
     kind: str
@@ -122,10 +129,36 @@ class KubeApi:
         query = {"fieldManager": FIELD_MANAGER}
         return await self._request("PUT", path, query, manifest, timeout_seconds=timeout_seconds)
 
-    async def delete(self, ref: ObjectRef) -> bool:
-        """False if there was none. What it owns goes in the background."""
-        options = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
+    async def merge_patch(self, ref: ObjectRef, change: Manifest) -> bool:
+        """Change what `change` names, of an object that is there; False if there is none. Raises Conflict if its `uid` differs."""
+        options = {"body": change, "content_type": "application/merge-patch+json"}
+        return (
+            await self._optional("PATCH", _path_of(ref), query={"fieldManager": FIELD_MANAGER}, **options) is not None
+        )
+
+    async def delete(self, ref: ObjectRef, uid: str | None = None) -> bool:
+        """False if there was none. What it owns goes in the background. Raises Conflict if its `uid` is another one."""
+        options: Manifest = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
+        if uid:
+            options["preconditions"] = {"uid": uid}
         return await self._optional("DELETE", _path_of(ref), body=options) is not None
+
+    async def evict(self, pod: ObjectRef, uid: str) -> bool:
+        """True if it goes, or has gone: there may be another one of its name. False if a disruption budget keeps it."""
+        eviction = {
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"name": pod.name, "namespace": pod.namespace},
+            "deleteOptions": {"preconditions": {"uid": uid}},
+        }
+        try:
+            await self._request("POST", f"{_path_of(pod)}/eviction", body=eviction)
+        except KubeError as error:
+            if error.status == 429:
+                return False
+            if error.status not in (404, 409):
+                raise
+        return True
 
     async def _apply(self, path: str, manifest: Manifest, manager: str) -> Manifest:
         query = {"fieldManager": manager, "force": "true"}

@@ -1,7 +1,7 @@
 """The Lease object behind the election: reads, compare-and-set writes, and the loop of candidacy and renewal.
 
-The elector renews; it does not stop the process. `LeaderDeadline` (leadership.py) does, from a thread of its own, for an
-event loop that hangs can do neither.
+The elector renews; it does not stop the process. `LeaderDeadline` (leadership.py) does, from a thread of its own. All of
+one elector's calls belong on one loop, which application.py keeps free of everything else.
 """
 
 import asyncio

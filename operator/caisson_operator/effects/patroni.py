@@ -1,4 +1,4 @@
-"""Patroni's REST API, as far as the operator writes to it: the settings of a shard, and a change of its leader.
+"""Patroni's REST API, as far as the operator writes to it: the settings of a shard, a change of its leader, a restart.
 
 Any member takes them: it puts them into the shard's store, and every member follows within its next loop.
 
@@ -8,8 +8,9 @@ Any member takes them: it puts them into the shard's store, and every member fol
     HeldUp                        nobody was reached, or the member could not reach its store or was overtaken: look again
 """
 
+import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
@@ -18,6 +19,7 @@ from caisson_operator.core.decisions import HeldUp
 
 RESTAPI_USER = "caisson"  # workloads/postgres/member.py
 REQUEST_TIMEOUT_SECONDS = 5.0
+RESTART_TIMEOUT_SECONDS = 60.0
 SWITCHOVER_TIMEOUT_SECONDS = 30.0  # Patroni itself answers within about 20, most often within 3
 LOOK_AGAIN_SECONDS = 2.0
 _TEMPORARY = (409, 502, 503, 504)
@@ -37,16 +39,17 @@ class SwitchoverUnfinished(PatroniError):
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """Where one member's REST API is, and the password that writing to it takes."""
+    """Where one member's REST API is, the password that writing to it takes, and whose certificate (PEM) it must show."""
 
     name: str
     url: str
-    password: str
+    password: str = field(repr=False)
+    authority: str
 
 
-def build_member(pod: str, scope_pods: str, namespace: str, port: int, password: str) -> Member:
+def build_member(pod: str, scope_pods: str, namespace: str, port: int, password: str, authority: str) -> Member:
     """By the pod's name under its headless Service, which knows pods that are not ready as well."""
-    return Member(pod, f"http://{pod}.{scope_pods}.{namespace}.svc:{port}", password)
+    return Member(pod, f"https://{pod}.{scope_pods}.{namespace}.svc:{port}", password, authority)
 
 
 async def patch_settings(member: Member, settings: Mapping[str, Any], timeout: float = REQUEST_TIMEOUT_SECONDS) -> None:
@@ -81,12 +84,28 @@ async def request_switchover(leader: Member, candidate: str, timeout: float = SW
     _check(leader, what, status, said)
 
 
+async def request_restart(member: Member, role: str, timeout: float = RESTART_TIMEOUT_SECONDS) -> None:
+    """Restart PostgreSQL of a member that has this role and a setting that waits for it; otherwise Patroni does nothing.
+
+    To ask again is harmless: after the restart nothing waits any more.
+    """
+    what, wish = "the restart", {"restart_pending": True, "role": role}
+    try:
+        status, said = await _send(member, "POST", "/restart", wish, timeout)
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise _held_up(member, what, str(error) or type(error).__name__) from error
+    if status in _TEMPORARY:
+        raise HeldUp("RestartRefused", f"Patroni of {member.name} does not restart now: {said}", LOOK_AGAIN_SECONDS)
+    _check(member, what, status, said)
+
+
 async def _send(member: Member, method: str, path: str, body: Mapping[str, Any], timeout: float) -> tuple[int, str]:
+    tls = ssl.create_default_context(cadata=member.authority)
     headers = {"Authorization": aiohttp.encode_basic_auth(RESTAPI_USER, member.password)}
     limit = aiohttp.ClientTimeout(total=timeout, sock_connect=min(timeout, REQUEST_TIMEOUT_SECONDS))
     async with (
         aiohttp.ClientSession(headers=headers, timeout=limit) as session,
-        session.request(method, member.url + path, json=body, allow_redirects=False) as response,
+        session.request(method, member.url + path, json=body, ssl=tls, allow_redirects=False) as response,
     ):
         return response.status, (await response.read())[:200].decode(errors="replace").strip()
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from caisson_operator.core.images import Images
 from caisson_operator.telemetry.metrics import Metrics
 
 from .kube import KubeApi
@@ -12,6 +13,7 @@ class RoomContext:
     kube: KubeApi
     term: int
     """Every effect on a shard carries it, and is refused once a later leader has raised the shard's."""
-    postgres_image: str
-    """For members of new shards. An existing StatefulSet keeps its image: upgrading the operator restarts no database."""
+    images: Images
     metrics: Metrics
+    reads_nodes: bool = False
+    """Nodes belong to the cluster: whoever installs the operator may keep it from reading them."""

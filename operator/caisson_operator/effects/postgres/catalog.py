@@ -5,10 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from caisson_operator.core.layout import Leaf, TableGroup
+from psycopg.rows import TupleRow
+
+from caisson_operator.core.layout import LOGIN_ROLES, RETIRED, RETIRING, ROTATION_MARK, SUPERUSER, TableGroup
 
 from .fence import TIMELINE
-from .sessions import FENCE, Connection, fetch_all, fetch_value
+from .opening import UNSETTLED
+from .sessions import FENCE, Connection, fetch_value
 
 READ_SECONDS = 8.0
 
@@ -27,26 +30,36 @@ class Catalog:
 
 async def read_catalog(connection: Connection, groups: Sequence[TableGroup], tables: Sequence[str]) -> Catalog:
     """All of it within READ_SECONDS, or TimeoutError: a hung server is a finding, not a place to wait."""
+    names = [leaf.name for group in groups for leaf in group.leaves_of(range(group.buckets))]
     async with asyncio.timeout(READ_SECONDS):
         installed = bool(await fetch_value(connection, "SELECT to_regclass('caisson.version') IS NOT NULL"))
-        version = await fetch_value(connection, "SELECT max(version) FROM caisson.version") if installed else 0
-        leaves = [leaf for group in groups for leaf in group.leaves_of(range(group.buckets))]
-        return Catalog(
-            timeline=await fetch_value(connection, TIMELINE),
-            standbys=await fetch_all(connection, STANDBYS),
-            schema_version=version or 0,
-            tables={
-                row[0]: dict(zip(TABLE_COLUMNS, row, strict=True))
-                for row in await fetch_all(connection, TABLES, (list(tables),))
-            },
-            leaves=await _read_leaves(connection, leaves),
-            own={name: await fetch_all(connection, text) for name, text in OWN.items()} if version else {},
-        )
+        asked: dict[str, tuple[str, Any]] = {
+            "timeline": (TIMELINE, None),
+            "standbys": (STANDBYS, None),
+            "tables": (TABLES, (list(tables),)),
+            "leaves": (LEAVES, (names,)),
+            **({name: (text, None) for name, text in ({"version": VERSION} | OWN).items()} if installed else {}),
+        }
+        found = await _read_together(connection, asked)
+    version = found["version"][0][0] if installed else 0
+    return Catalog(
+        timeline=found["timeline"][0][0],
+        standbys=found["standbys"],
+        schema_version=version or 0,
+        tables={row[0]: dict(zip(TABLE_COLUMNS, row, strict=True)) for row in found["tables"]},
+        leaves={
+            f"{schema}.{name}": (attached, pending, stoned)
+            for schema, name, attached, pending, stoned in found["leaves"]
+        },
+        own={name: found[name] for name in OWN} if version else {},
+    )
 
 
-async def _read_leaves(connection: Connection, leaves: Sequence[Leaf]) -> dict[str, tuple[bool, bool, bool]]:
-    names = [leaf.name for leaf in leaves]
-    return {f"{row[0]}.{row[1]}": (row[2], row[3], row[4]) for row in await fetch_all(connection, LEAVES, (names,))}
+async def _read_together(connection: Connection, asked: Mapping[str, tuple[str, Any]]) -> dict[str, list[TupleRow]]:
+    """One message for all questions: they are asked of every shard, again and again, and each round trip would be paid."""
+    async with connection.pipeline():
+        cursors = {name: await connection.execute(text, params) for name, (text, params) in asked.items()}
+    return {name: await cursor.fetchall() for name, cursor in cursors.items()}
 
 
 # Physical ones: a subscription's walsender belongs to a database. Patroni gives each member's own name.
@@ -83,6 +96,8 @@ LEFT JOIN pg_trigger ON tgrelid = pg_class.oid AND tgname = 'caisson_moved'
 WHERE nspname IN ('public', 'caisson') AND relkind = 'r' AND relname = ANY(%s)
 """
 
+VERSION = "SELECT max(version) FROM caisson.version"
+
 # What stands in or because of the schema `caisson`.
 OWN: dict[str, str] = {
     "migrations": "SELECT id, checksum FROM caisson.migrations ORDER BY position",
@@ -110,5 +125,10 @@ OWN: dict[str, str] = {
         FROM pg_stat_user_tables AS s JOIN pg_subscription_rel ON srrelid = relid WHERE relname NOT LIKE 'sentinel\\_%'""",
     "open_fences": f"""SELECT count(*) FROM pg_stat_activity
         WHERE datname = current_database() AND application_name LIKE '{FENCE}/%'""",
+    "unsettled": UNSETTLED,
+    "logins": f"""SELECT rolname, CASE WHEN note = '{RETIRED}' AND rolvaliduntil > now() THEN '{RETIRING}' ELSE note END
+        FROM pg_roles, coalesce(shobj_description(oid, 'pg_authid'), '') AS note WHERE rolname = ANY('{{{",".join(LOGIN_ROLES)}}}')""",
+    "operator_rotation": f"""SELECT substr(note, {len(ROTATION_MARK) + 1}) FROM pg_roles, shobj_description(oid, 'pg_authid') AS note
+        WHERE rolname = '{SUPERUSER}' AND starts_with(note, '{ROTATION_MARK}')""",
     "prepared": "SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()",
 }

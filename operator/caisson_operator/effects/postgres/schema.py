@@ -10,6 +10,7 @@ from caisson_operator.core.layout import (
     MAP_CHANNEL,
     OWNER_ROLE,
     SCHEMA,
+    SCHEMA_VERSION,
     TOMBSTONE,
     Bucket,
     Leaf,
@@ -21,13 +22,12 @@ from caisson_operator.core.layout import (
 
 from .sessions import Connection, Sessions, fetch_value
 
-VERSION = 1
 FIRST_EPOCH = 1
 
 
 async def install_schema(connection: Connection, database: str, shard: str) -> None:
-    """All of schema.sql and who this shard is, in one transaction."""
-    text = resources.files(__package__).joinpath("schema.sql").read_text()
+    """All of schema.sql, the tables of the locks, and who this shard is, in one transaction."""
+    text = "".join(resources.files(__package__).joinpath(name).read_text() for name in SCRIPTS)
     async with connection.transaction():
         await connection.execute(sql.SQL(text))
         await connection.execute(
@@ -35,7 +35,7 @@ async def install_schema(connection: Connection, database: str, shard: str) -> N
         )
         await connection.execute(
             "INSERT INTO caisson.version (version) VALUES (%s) ON CONFLICT (single) DO UPDATE SET version = excluded.version",
-            (VERSION,),
+            (SCHEMA_VERSION,),
         )
 
 
@@ -64,7 +64,7 @@ async def register_tables(connection: Connection, tables: Iterable[Table]) -> No
 async def publish_shards(connection: Connection, addresses: Iterable[ShardAddress]) -> None:
     async with connection.transaction():
         for a in addresses:
-            await connection.execute(PUBLISH, (a.shard, a.host, a.port, a.read_host))
+            await connection.execute(PUBLISH, (a.shard, a.host, a.port, a.read_host, a.members_host))
         await connection.execute(f"NOTIFY {MAP_CHANNEL}")
 
 
@@ -135,8 +135,9 @@ ON CONFLICT (name) DO NOTHING
 """
 
 PUBLISH = """
-INSERT INTO caisson.shards (shard, host, port, read_host) VALUES (%s, %s, %s, %s)
-ON CONFLICT (shard) DO UPDATE SET host = excluded.host, port = excluded.port, read_host = excluded.read_host
+INSERT INTO caisson.shards (shard, host, port, read_host, members_host) VALUES (%s, %s, %s, %s, %s)
+ON CONFLICT (shard) DO UPDATE SET host = excluded.host, port = excluded.port, read_host = excluded.read_host,
+    members_host = excluded.members_host
 """
 
 CLAIM = """
@@ -154,5 +155,7 @@ CREATE TABLE IF NOT EXISTS {table} (
 ) PARTITION BY LIST (bucket);
 GRANT SELECT, INSERT ON {table} TO {app};
 """)
+
+SCRIPTS = ("schema.sql", "locks.sql", "lock_rights.sql", "ids.sql", "id_rights.sql")
 
 GATE = sql.SQL("CREATE SEQUENCE IF NOT EXISTS {gate} MINVALUE 0 START 0; GRANT SELECT ON {gate} TO {app};")

@@ -12,6 +12,7 @@ CREATE TABLE IF NOT EXISTS caisson.identity (
 CREATE TABLE IF NOT EXISTS caisson.shards (
     shard text PRIMARY KEY, host text NOT NULL, port int NOT NULL, read_host text NOT NULL
 );
+ALTER TABLE caisson.shards ADD COLUMN IF NOT EXISTS members_host text;
 CREATE TABLE IF NOT EXISTS caisson.tables (
     name text PRIMARY KEY, table_group text NOT NULL, key_columns text[] NOT NULL, key_types text[] NOT NULL,
     strategy text NOT NULL, buckets int NOT NULL
@@ -48,7 +49,7 @@ DO $$ BEGIN
 EXCEPTION WHEN duplicate_object THEN NULL;
 END $$;
 
--- SQLSTATEs of ours: CS001 the bucket moved, CS003 a leader of a later term has been here.
+-- SQLSTATEs of ours: CS001 the bucket moved, CS003 a leader of a later term has been here, CS004 a later holder of the lock has.
 CREATE OR REPLACE FUNCTION caisson.moved() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'bucket moved: %', TG_TABLE_NAME USING ERRCODE = 'CS001';
@@ -56,6 +57,50 @@ END $$;
 CREATE OR REPLACE FUNCTION caisson.raise_moved() RETURNS bigint LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'bucket moved' USING ERRCODE = 'CS001';
+END $$;
+
+-- One statement under an idempotency key, in one round trip of the client's: runs it, stores how many rows it touched, and returns
+-- that. NULL, and nothing done, where the key has been used. For statements that return no rows.
+CREATE OR REPLACE FUNCTION caisson.execute_once(table_group text, bucket int, key text, statement text)
+RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    keys text := format('caisson.%I', 'idempotency_' || table_group);
+    is_used bool;
+    touched bigint;
+BEGIN
+    EXECUTE format('SELECT EXISTS (SELECT FROM %s WHERE bucket = $1 AND key = $2)', keys) INTO is_used USING bucket, key;
+    IF is_used THEN
+        RETURN NULL;
+    END IF;
+    EXECUTE statement;
+    GET DIAGNOSTICS touched = ROW_COUNT;
+    EXECUTE format('INSERT INTO %s (bucket, key, result) VALUES ($1, $2, $3)', keys)
+        USING bucket, key, jsonb_build_object('rowcount', touched);
+    RETURN touched;
+END $$;
+
+-- Refuses, with CS004, who holds a lock no longer: the bucket has seen a greater token of it. Otherwise the token is seen from now on.
+-- It comes before everything in its transaction: two holders take turns here, and what the later one reads it reads after the turn of
+-- the earlier. Kept where the bucket keeps its idempotency keys, so that it moves with the bucket. As the owner, so that nobody else
+-- can set a token back.
+CREATE OR REPLACE FUNCTION caisson.raise_fence(table_group text, bucket int, lock text, token bigint)
+RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    fences text := format('caisson.%I', 'idempotency_' || table_group);
+    fence text := 'caisson:fence:' || lock;
+    seen bigint;
+    touched bigint;
+BEGIN
+    EXECUTE format('SELECT result::bigint FROM %s WHERE bucket = $1 AND key = $2 FOR UPDATE', fences) INTO seen USING bucket, fence;
+    IF seen = token THEN
+        RETURN;
+    END IF;
+    EXECUTE format('INSERT INTO %s AS own (bucket, key, result) VALUES ($1, $2, to_jsonb($3)) ON CONFLICT (bucket, key)
+        DO UPDATE SET result = excluded.result, at = now() WHERE own.result::bigint <= $3', fences) USING bucket, fence, token;
+    GET DIAGNOSTICS touched = ROW_COUNT;
+    IF touched = 0 THEN
+        RAISE EXCEPTION 'lock % has been granted to another since token %', lock, token USING ERRCODE = 'CS004';
+    END IF;
 END $$;
 
 CREATE OR REPLACE FUNCTION caisson.enter_term(mine bigint) RETURNS void LANGUAGE plpgsql AS $$
@@ -71,6 +116,26 @@ BEGIN
     END IF;
 END $$;
 REVOKE ALL ON FUNCTION caisson.enter_term(bigint) FROM PUBLIC;
+
+-- Waits for a sentinel's beat, which a subscription brings; false: not in time. Here, since writers wait meanwhile, and every
+-- look from outside would cost them a round trip.
+CREATE OR REPLACE FUNCTION caisson.await_beat(sentinel text, beat bigint, seconds float8) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    applied bigint;
+    deadline timestamptz := clock_timestamp() + seconds * interval '1 second';
+BEGIN
+    LOOP
+        EXECUTE format('SELECT max(beat) FROM caisson.%I', sentinel) INTO applied;
+        IF applied >= beat THEN
+            RETURN true;
+        END IF;
+        IF clock_timestamp() > deadline THEN
+            RETURN false;
+        END IF;
+        PERFORM pg_sleep(0.001);
+    END LOOP;
+END $$;
+REVOKE ALL ON FUNCTION caisson.await_beat(text, bigint, float8) FROM PUBLIC;
 
 GRANT SELECT ON caisson.identity, caisson.shards, caisson.tables, caisson.shard_map TO caisson_app;
 GRANT SELECT ON caisson.term TO caisson_owner;

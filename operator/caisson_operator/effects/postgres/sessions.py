@@ -5,7 +5,7 @@ persisted term (so that an older leader's next session is refused), then ends th
 gone. A leader that has slept therefore finds its sessions dead and its term refused; no statement has to check again.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,11 +48,13 @@ class Sessions:
     """Opens sessions by shard name; keeps one open a shard for reading and for steps that need no other.
 
     `conninfo` gives the superuser's connection string of a shard's primary, `owner_conninfo` that of the migrations' role.
+    `others` give both where a shard may have other passwords than those: they are tried in turn where it refuses one.
     """
 
     conninfo: Callable[[str], str]
     owner_conninfo: Callable[[str], str]
     term: int
+    others: Sequence[tuple[Callable[[str], str], Callable[[str], str]]] = ()
     _kept: dict[str, Connection] = field(default_factory=dict)
 
     async def get(self, shard: str) -> Connection:
@@ -73,8 +75,7 @@ class Sessions:
     async def open(self, shard: str, purpose: str = OPERATOR) -> Connection:
         """A new session in autocommit, entered into this term. DeposedError when a later one has begun."""
         name = f"{purpose}/{self.term}"
-        conninfo = make_conninfo(self.conninfo(shard), application_name=name, **PATIENCE)
-        connection = await AsyncConnection.connect(conninfo, autocommit=True)
+        connection = await _connect((self.conninfo, *(superuser for superuser, _ in self.others)), shard, name)
         try:
             await self._enter(connection)
         except BaseException:
@@ -94,8 +95,8 @@ class Sessions:
     async def owner_session(self, shard: str) -> AsyncIterator[Connection]:
         """A session of the role that owns the application's tables: what it runs cannot become the superuser."""
         await self.get(shard)  # has raised the term and ended older sessions
-        conninfo = make_conninfo(self.owner_conninfo(shard), application_name=f"{OPERATOR}/{self.term}", **PATIENCE)
-        connection = await AsyncConnection.connect(conninfo, autocommit=True)
+        ways = (self.owner_conninfo, *(owner for _, owner in self.others))
+        connection = await _connect(ways, shard, f"{OPERATOR}/{self.term}")
         try:
             if await fetch_value(connection, "SELECT term FROM caisson.term") != self.term:
                 raise DeposedError(f"{shard} has seen a later term than {self.term}")
@@ -115,6 +116,18 @@ class Sessions:
             raise
         if await fetch_value(connection, END_OLDER, (self.term,)) is False:
             raise TimeoutError("a session of an older leader has not ended yet")
+
+
+async def _connect(ways: Sequence[Callable[[str], str]], shard: str, name: str) -> Connection:
+    """The first that the server lets in. What else is wrong with it would be so with every password."""
+    *others, last = (make_conninfo(way(shard), application_name=name, **PATIENCE) for way in ways)
+    for conninfo in others:
+        try:
+            return await AsyncConnection.connect(conninfo, autocommit=True)
+        except psycopg.OperationalError as error:
+            if not (error.pgconn and error.pgconn.used_password):
+                raise
+    return await AsyncConnection.connect(last, autocommit=True)
 
 
 async def fetch_value(connection: Connection, sql: Query, params: Any = None) -> Any:

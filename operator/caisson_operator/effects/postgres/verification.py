@@ -12,7 +12,8 @@ from psycopg import sql
 
 from caisson_operator.core.layout import Leaf, SwitchGroup
 
-from .fence import PREFLIGHT_SECONDS, pass_through
+from .beats import pass_through
+from .fence import PREFLIGHT_SECONDS
 from .schema import identify
 from .sessions import Connection, Sessions, fetch_all, fetch_value
 
