@@ -6,16 +6,31 @@ from dataclasses import dataclass, field
 from typing import assert_never, cast
 
 from caisson_operator.core.decisions import HeldUp, Step
-from caisson_operator.core.layout import SwitchGroup
-from caisson_operator.effects.postgres import checkpoint, copying, fence, records, schema, verification
+from caisson_operator.core.layout import Login, SwitchGroup
+from caisson_operator.effects.postgres import (
+    checkpoint,
+    copying,
+    fence,
+    logins,
+    opening,
+    parameters,
+    records,
+    schema,
+    verification,
+)
 from caisson_operator.effects.postgres.sessions import Sessions
 
 from . import steps
+from .credentials import OperatorPasswords
+from .parameters import refuse_faults
 
 LOOK_AGAIN_SECONDS = 5.0  # at rows that differ
 
 ShardStep = (
     steps.InstallSchema
+    | steps.LetIn
+    | steps.RetireRole
+    | steps.ChangeOperatorPasswords
     | steps.ApplyMigration
     | steps.RegisterTables
     | steps.PublishShards
@@ -24,19 +39,27 @@ ShardStep = (
     | steps.FinishExpansion
     | steps.DropSyncSlots
     | steps.EndFences
+    | steps.SettleGates
     | steps.Checkpoint
+    | steps.CheckParameters
 )
 
 
 @dataclass(slots=True)
 class ShardActor:
-    """Acts on the shards of one database. `subscription_conninfo` gives what a subscription to a shard connects with."""
+    """Acts on the shards of one database.
+
+    `subscription_conninfo` gives what a subscription to a shard connects with, `build_password` what an application logs in with,
+    `find_operator_passwords` those that the Secret of credentials has for a request.
+    """
 
     database: str
     sessions: Sessions
     subscription_conninfo: Callable[[str], str]
+    build_password: Callable[[Login], str]
     on_pause: Callable[[float], None] = lambda seconds: None
     drill: fence.Drill | None = None
+    find_operator_passwords: Callable[[str], OperatorPasswords] = lambda rotation: OperatorPasswords(rotation, "", "")
     _fenced_at: dict[str, float] = field(default_factory=dict)  # only to measure; a crash loses a figure, nothing else
 
     async def act(self, step: Step) -> None:
@@ -51,6 +74,13 @@ class ShardActor:
             case steps.InstallSchema():
                 await schema.install_schema(connection, self.database, step.shard)
                 await self.sessions.drop(step.shard)  # the next session enters the term that can be kept from now on
+            case steps.LetIn():
+                await logins.let_in(connection, step.login, self.build_password(step.login))
+            case steps.RetireRole():
+                await logins.retire_role(connection, step.role)
+            case steps.ChangeOperatorPasswords():
+                found = self.find_operator_passwords(step.rotation)
+                await logins.change_operator_passwords(connection, step.rotation, found.superuser, found.owner)
             case steps.ApplyMigration():
                 await schema.apply_migration(self.sessions, step.shard, step.id, step.position, step.sql, step.checksum)
             case steps.RegisterTables():
@@ -67,8 +97,13 @@ class ShardActor:
                 await copying.drop_sync_slots(connection)
             case steps.EndFences():
                 await fence.end_fences(connection)
+            case steps.SettleGates():
+                await opening.settle_gates(connection)
             case steps.Checkpoint():
                 await checkpoint.write_checkpoint(self.sessions, step.shard)
+            case steps.CheckParameters():
+                rows = await parameters.read_parameters(connection, list(step.parameters))
+                refuse_faults(step.parameters, rows)
             case _:
                 assert_never(step)
 
@@ -92,8 +127,6 @@ class ShardActor:
                 await self._verify(group)
             case steps.Fence():
                 self._fenced_at[group.link] = await fence.fence(self.sessions, group, self.drill)
-            case steps.RaiseSourceGates():
-                await fence.raise_source_gates(source, group)
             case steps.OpenTarget():
                 await self._open(group)
             case steps.DetachSource():
@@ -129,6 +162,6 @@ class ShardActor:
     async def _open(self, group: SwitchGroup) -> None:
         source, target = await self.sessions.get(group.source), await self.sessions.get(group.target)
         fenced_at = self._fenced_at.get(group.link)
-        await fence.open_target(source, target, group, fenced_at)
+        await opening.open_target(source, target, group, fenced_at)
         if fenced_at is not None:
             self.on_pause(time.monotonic() - self._fenced_at.pop(group.link))

@@ -1,7 +1,7 @@
 """Settings that the shards' Patroni has and that are not as the resource wants them: what is sent, when, and to whom. Pure.
 
 CAISSON_DCS is read at a shard's first bootstrap alone; a later change of `durability` or `membersPerShard` comes this way.
-Only keys that follow from the resource are compared, and only those that differ are sent: the rest is whoever set it.
+So do the timings of `failover`, and the user's `parameters` once the server has been asked whether it would take them. Only keys that follow from the resource are compared, and only those that differ are sent: the rest is whoever set it.
 
 What must hold:
 - a shard is not made asynchronous while an expansion runs: a fence whose commit is lost in a failover makes two owners;
@@ -13,12 +13,13 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from caisson_operator.api.sharded_database_spec import Durability
+from caisson_operator.api.sharded_database_spec import Durability, Failover
 from caisson_operator.core.decisions import Decision, Plan, Settled, Wait
 
 from . import steps
+from .growing import find_storage_size
 from .manifests import build_cluster_settings
-from .manifests.settings import ANY_LAG_BYTES, DISCARDING, MOST_LAG
+from .manifests.settings import ANY_LAG_BYTES, DISCARDING, HAS_TIMINGS, MOST_LAG, OF_USER, build_timings
 from .observed import Observed, Pod
 from .wanted import Wanted
 
@@ -34,21 +35,21 @@ def decide_settings(wanted: Wanted, observed: Observed, is_expanding: bool) -> D
     if not todo:
         return Settled()
     told = "; ".join(f"{step.shard}: {json.dumps(step.settings)}" for step in todo)
-    return Plan(todo, "Configuring", f"settings of {told}"[:1000])
+    return Plan((*_check_parameters(todo, wanted), *todo), "Configuring", f"settings of {told}"[:1000])
 
 
 def wait_for_standbys(wanted: Wanted, observed: Observed) -> Decision:
     """Once nothing is to be sent at once: what is still held back follows when the shard has its synchronous standby."""
-    settings = _build_settings(wanted)
-    held_back = {shard: find_changes(has, settings) for shard, has in observed.objects.settings.items()}
+    current = observed.objects.settings
+    held_back = {shard: find_changes(has, _build_settings(shard, wanted, observed)) for shard, has in current.items()}
     waiting = ", ".join(sorted(shard for shard, changes in held_back.items() if changes))
     message = f"no synchronous standby yet: {waiting}"
     return Wait("NoSynchronousStandby", message, LOOK_AGAIN_SECONDS) if waiting else Settled()
 
 
 def _configure(wanted: Wanted, observed: Observed) -> Iterator[steps.ConfigureShard]:
-    settings = _build_settings(wanted)
     for shard in wanted.shards:
+        settings = _build_settings(shard, wanted, observed)
         current = observed.objects.settings.get(shard)
         member = _choose_member(shard, observed.objects.pods)
         if current is None or member is None:
@@ -60,8 +61,20 @@ def _configure(wanted: Wanted, observed: Observed) -> Iterator[steps.ConfigureSh
             yield steps.ConfigureShard(shard, member.name, changes)
 
 
-def _build_settings(wanted: Wanted) -> Settings:
-    return build_cluster_settings(wanted.durability, wanted.members, wanted.storage_size)
+def _build_settings(shard: str, wanted: Wanted, observed: Observed) -> Settings:
+    """A parameter that the user has taken out again is None, which Patroni drops; timings go back to the shortest."""
+    size, current = find_storage_size(shard, wanted, observed), observed.objects.settings.get(shard, {})
+    settings = build_cluster_settings(wanted.durability, wanted.members, size, wanted.parameters, wanted.failover)
+    engine, taken_out = settings["postgresql"], dict.fromkeys(current.get(OF_USER, ()))
+    shortest = {**build_timings(Failover()), HAS_TIMINGS: None} if HAS_TIMINGS in current else {}
+    return {**shortest, **settings, "postgresql": {**engine, "parameters": {**taken_out, **engine["parameters"]}}}
+
+
+def _check_parameters(todo: tuple[steps.ConfigureShard, ...], wanted: Wanted) -> tuple[steps.CheckParameters, ...]:
+    """By the first shard, for all: they run the same server."""
+    sent = {name for step in todo for name in step.settings.get("postgresql", {}).get("parameters", {})}
+    ours = {name: value for name, value in wanted.parameters.items() if name in sent}
+    return (steps.CheckParameters(todo[0].shard, ours),) if ours else ()
 
 
 def find_changes(current: Settings, wanted: Settings) -> dict[str, Any]:

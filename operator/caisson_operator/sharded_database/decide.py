@@ -5,27 +5,40 @@ from caisson_operator.core.decisions import Decision, Plan, Refuse, Settled, Wai
 
 from . import steps
 from .configuring import decide_settings, wait_for_standbys
-from .expansion import decide_expansion, decide_roll_forward, plan_expansion
+from .draining import decide_drains, wait_for_drains
+from .expansion import decide_expansion, decide_roll_forward, plan_expansion, settle_gates
 from .failovers import wait_for_history
+from .growing import decide_growth, judge_growth
+from .logins import decide_logins, explain_rotation
 from .observed import Expansion, Observed, find_latest, find_running, owners
+from .operator_passwords import decide_operator_passwords, explain_operator_rotation
 from .protection import wait_for_synchronous_standbys
 from .provisioning import decide_provisioning
+from .replacing import decide_replacement
 from .schema import decide_schema
 from .switchover import decide_switchover
+from .updating import decide_mending, decide_updates
 from .wanted import Wanted
 
 
 def decide(wanted: Wanted, observed: Observed) -> Decision:
     """A running expansion comes before what waits for every shard, and its fences before everything: they must not stay half done.
 
-    A switchover that was asked for waits for nothing else: a node is about to be drained, maybe.
+    A switchover that was asked for, or that a drain needs, waits for nothing else.
     """
     running = find_running(observed)
     return decide_first(
         lambda: decide_roll_forward(running, observed.shards) if running else Settled(),
+        lambda: settle_gates(observed.shards),
         lambda: decide_switchover(wanted, observed),
+        lambda: decide_drains(wanted, observed),
+        lambda: decide_replacement(wanted, observed),
+        lambda: decide_growth(wanted, observed),
         lambda: _refuse_expansion(wanted, observed),
         lambda: decide_provisioning(wanted, observed),
+        lambda: decide_logins(wanted, observed),
+        lambda: decide_operator_passwords(wanted, observed, is_expanding=running is not None),
+        lambda: decide_mending(wanted, observed),
         lambda: _go_on_expanding(wanted, observed, running) if running else Settled(),
         lambda: decide_settings(wanted, observed, is_expanding=False),
         lambda: _wait_for_shards(wanted, observed),
@@ -34,6 +47,11 @@ def decide(wanted: Wanted, observed: Observed) -> Decision:
         lambda: wait_for_standbys(wanted, observed),
         lambda: wait_for_history(observed),
         lambda: wait_for_synchronous_standbys(wanted, observed),
+        lambda: explain_rotation(wanted, observed),
+        lambda: decide_updates(wanted, observed),
+        lambda: wait_for_drains(wanted, observed),
+        lambda: judge_growth(wanted, observed),
+        lambda: explain_operator_rotation(wanted, observed),
     )
 
 

@@ -4,8 +4,8 @@ Nothing is remembered between two looks: a group's stage is read from the catalo
 from the two shards' maps. So a crash after any step, of anything, is followed by a fresh plan from what is there.
 
 What must hold:
-- a bucket has one owner: the source's map says "target" only once the fence is committed, and the target claims only after
-  the source's gates are raised;
+- a bucket has one owner: the source's map says "target" only once the fence is committed, its gates raised with it, and the target
+  claims only after that;
 - a copy counts only while both primaries are on the timelines on which it began: logical slots do not survive a failover, and an apply
   worker confirms what only its own primary has flushed. After the fence is committed that no longer matters: everything is durable on the target;
 - what is made is recorded before it is made, and everything made is gone at the end.
@@ -24,7 +24,7 @@ from .observed import Attachment, Expansion, GroupRecord, Shard, owners
 from .placement import Move, form_switch_groups, plan_moves
 
 MAX_LAG_BYTES = 1_000_000  # a fence drains what is left: about ten milliseconds of WAL
-LOOK_AGAIN_SECONDS = 1.0
+LOOK_AGAIN_SECONDS = 2.0
 
 
 class Stage(IntEnum):
@@ -48,6 +48,8 @@ class Pace:
 
     switch_groups: int
     pause_between_groups_seconds: float
+    max_parallel_copies: int | None
+    """None: as many as there are routes."""
     is_paused: bool
     needs_standby: bool
 
@@ -210,7 +212,7 @@ def decide_expansion(expansion: Expansion, shards: Mapping[str, Shard], pace: Pa
         lambda: _finish(expansion, shards, views, at(Stage.MOVED)),
         lambda: Wait("Paused", "spec.expansion.paused is true", 10) if pace.is_paused else Settled(),
         lambda: _reset(at(Stage.STALE)),
-        lambda: _copy(at(Stage.ABSENT, Stage.PREPARING), at(Stage.COPYING)),
+        lambda: _copy(at(Stage.ABSENT, Stage.PREPARING), at(Stage.COPYING), pace),
         lambda: _index(at(Stage.INDEXING)),
         lambda: _wait_for_copies(at(Stage.ABSENT, Stage.PREPARING, Stage.COPYING)),
         lambda: _verify(at(Stage.SYNCED)),
@@ -229,6 +231,13 @@ def decide_roll_forward(expansion: Expansion, shards: Mapping[str, Shard]) -> De
     return decide_first(lambda: _end_fences(shards), lambda: _open(fenced))
 
 
+def settle_gates(shards: Mapping[str, Shard]) -> Decision:
+    """A bucket whose gate and map are apart takes no writes: nobody knows an epoch that passes."""
+    apart = tuple(steps.SettleGates(shard.name) for shard in shards.values() if shard.unsettled_gates)
+    message = "a crash came between a gate and the map; bringing both together"
+    return Plan(apart, "SettlingGates", message) if apart else Settled()
+
+
 def _end_fences(shards: Mapping[str, Shard]) -> Decision:
     held = tuple(steps.EndFences(shard.name) for shard in shards.values() if shard.open_fences)
     message = "a fence was left open by a holder that is gone; ending it to learn its outcome"
@@ -236,7 +245,7 @@ def _end_fences(shards: Mapping[str, Shard]) -> Decision:
 
 
 def _open(fenced: Sequence[GroupView]) -> Decision:
-    todo = tuple(step for view in fenced for step in (steps.RaiseSourceGates(view.group), steps.OpenTarget(view.group)))
+    todo = tuple(steps.OpenTarget(view.group) for view in fenced)
     return Plan(todo, "RollingForward", "a fence is committed: opening its target") if todo else Settled()
 
 
@@ -264,8 +273,10 @@ def _reset(stale: Sequence[GroupView]) -> Decision:
     return Settled()
 
 
-def _copy(waiting: Sequence[GroupView], copying: Sequence[GroupView]) -> Decision:
+def _copy(waiting: Sequence[GroupView], copying: Sequence[GroupView], pace: Pace) -> Decision:
     """One copy at a time on each route from a source to a target, so that the load on a primary stays bounded."""
+    if pace.max_parallel_copies is not None and len(copying) >= pace.max_parallel_copies:
+        return Settled()
     busy = {(view.group.source, view.group.target) for view in copying}
     for view in waiting:
         if (view.group.source, view.group.target) not in busy:
@@ -315,7 +326,7 @@ def _switch(verified: Sequence[GroupView], views: Sequence[GroupView], pace: Pac
     rest = _seconds_to_rest(views, pace, now)
     if rest > 0:
         return Wait("PausedBetweenGroups", f"the next switch group is due in {rest:.1f} s", rest)
-    fence = (steps.Fence(group), steps.RaiseSourceGates(group), steps.OpenTarget(group))
+    fence = (steps.Fence(group), steps.OpenTarget(group))
     return Plan(fence, "Switching", f"switching group {group.number} from {group.source} to {group.target}")
 
 

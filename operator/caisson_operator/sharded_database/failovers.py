@@ -22,6 +22,7 @@ from caisson_operator.api.failover_status import (
 )
 from caisson_operator.core.decisions import Decision, Settled, Wait
 
+from .handover import Preparing, name_own_request
 from .observed import Observed
 from .patroni_state import HistoryLine, PatroniState
 from .wanted import Wanted
@@ -38,8 +39,14 @@ def list_failovers(wanted: Wanted, observed: Observed) -> tuple[FailoverStatus, 
     return tuple(newest_first[:MAXIMUM_FAILOVERS])
 
 
-def follow_leader(shard: str, observed: Observed) -> LeaderStatus | None:
+def follow_leader(shard: str, observed: Observed, decision: Decision) -> LeaderStatus | None:
     """The leader of the timeline with which the shard's history ends. None where nobody can be told for sure."""
+    leader = _find_leader(shard, observed)
+    is_to_move = isinstance(decision, Preparing) and decision.shard == shard
+    return leader.model_copy(update={"is_requested": True}) if leader and is_to_move else leader
+
+
+def _find_leader(shard: str, observed: Observed) -> LeaderStatus | None:
     state = observed.objects.patroni.get(shard)
     if state is None:
         return None
@@ -118,6 +125,8 @@ def _tell(shard: str, line: HistoryLine, after: int | None, leader_before: str, 
     seen = seen if seen and seen.timeline == line.timeline else None
     before = leader_before or (seen.member if seen else "")
     request = _find_request(shard, line, observed.recorded.switchover)
+    own_at = observed.asked_at.get(name_own_request(shard, line.timeline))
+    asked_at = observed.asked_at.get(request.request) if request else own_at
     return FailoverStatus(
         shard=shard,
         at=line.at.replace(microsecond=0) if line.at else None,
@@ -125,8 +134,8 @@ def _tell(shard: str, line: HistoryLine, after: int | None, leader_before: str, 
         to_member=line.new_leader or None,
         timeline_before=line.timeline,
         timeline_after=after,
-        duration_seconds=_measure(line, seen, observed.asked_at.get(request.request) if request else None),
-        cause=_find_cause(line, before, seen, request, observed),
+        duration_seconds=_measure(line, seen, asked_at),
+        cause=_find_cause(line, before, seen, is_asked=bool(request or own_at), observed=observed),
         lost=_tell_loss(line, before, seen, observed.objects.is_synchronous(shard)),
     )
 
@@ -146,9 +155,9 @@ def _measure(line: HistoryLine, seen: LeaderStatus | None, asked_at: datetime | 
 
 
 def _find_cause(
-    line: HistoryLine, before: str, seen: LeaderStatus | None, request: SwitchoverStatus | None, observed: Observed
+    line: HistoryLine, before: str, seen: LeaderStatus | None, is_asked: bool, observed: Observed
 ) -> FailoverCause | None:
-    if request or (seen and seen.is_requested):
+    if is_asked or (seen and seen.is_requested):
         return FailoverCause.SWITCHOVER
     if before and before == line.new_leader:
         return FailoverCause.PRIMARY_RESTARTED

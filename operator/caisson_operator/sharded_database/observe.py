@@ -2,15 +2,18 @@
 
 import asyncio
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 import psycopg
 
+from caisson_operator.core.content import content_of, identity_of
+from caisson_operator.core.layout import Login
 from caisson_operator.effects.kube import KubeApi, Manifest, ObjectRef
 from caisson_operator.effects.postgres.sessions import Sessions
 
+from .credentials import COMING, build_login_password, read_credentials
 from .manifests.names import (
     DATABASE_LABEL,
     KIND,
@@ -18,50 +21,77 @@ from .manifests.names import (
     ROLE_LABEL,
     SHARD_LABEL,
     ShardNames,
+    authority_name,
     binding_name,
     credentials_name,
 )
+from .manifests.secrets import read_login
+from .manifests.stateful_set import TEMPLATE
+from .observe_certificates import read_authority, read_certificate
+from .observe_nodes import observe_cordoned
 from .observe_patroni import observe_patroni
 from .observe_shards import observe_shard
+from .observe_volumes import observe_volume
 from .observed import Objects, Observed, Pod, Shard
-from .patroni_state import read_member_state
-from .provisioning import CONTENT
+from .patroni_state import read_member_state, read_time
 from .wanted import Wanted
 
 _LISTED = (("v1", "Service"), ("policy/v1", "PodDisruptionBudget"), ("apps/v1", "StatefulSet"))
 
 
-async def observe_objects(kube: KubeApi, wanted: Wanted) -> Objects:
+async def observe_objects(kube: KubeApi, wanted: Wanted, reads_nodes: bool = False) -> Objects:
     """The database's objects, by label; its Secrets by name, since the operator may not list Secrets."""
     name, namespace = wanted.database.name, wanted.database.namespace
     labels = {KIND_LABEL: KIND, DATABASE_LABEL: name}
-    secrets = [
-        await kube.get(ObjectRef("v1", "Secret", namespace, of)) for of in (credentials_name(name), binding_name(name))
-    ]
+    credentials, authority, binding, *certificates = await _read_secrets(kube, wanted)
+    login = read_login(credentials)
     listed = [item for version, kind in _LISTED for item in await kube.list(version, kind, namespace, labels)]
-    volumes = await kube.list("v1", "PersistentVolumeClaim", namespace, labels)
+    claims = await kube.list("v1", "PersistentVolumeClaim", namespace, labels)
     pods = [build_pod(pod) for pod in await kube.list("v1", "Pod", namespace, labels)]
     unready = {pod.shard for pod in pods if not pod.is_ready} | {shard for shard in wanted.shards if not pods}
     troubles = (
         await _observe_troubles(kube, wanted) if unready or len(pods) < len(wanted.shards) * wanted.members else {}
     )
-    patroni = await observe_patroni(kube, wanted)
+    patroni, ready = await observe_patroni(kube, wanted), {pod.name for pod in pods if pod.is_ready}
     return Objects(
-        has_credentials=secrets[0] is not None,
-        application_password=_decode(secrets[0], "app"),
-        has_volumes=bool(volumes),
-        contents={(m["kind"], m["metadata"]["name"]): _content(m) for m in [*listed, *filter(None, secrets)]},
-        images={_shard(m): _image(m) for m in listed if m["kind"] == "StatefulSet"},
+        has_credentials=credentials is not None,
+        login=login,
+        operator_rotation=_read_key(credentials, "rotation"),
+        coming_rotation=_read_key(credentials, f"{COMING}rotation"),
+        passwords=_build_passwords(credentials, (login, login.follow(wanted.rotation))),
+        secret_uids={m["metadata"]["name"]: m["metadata"]["uid"] for m in (credentials, authority) if m},
+        has_volumes=bool(claims),
+        volumes=tuple([await observe_volume(kube, claim, ready, reads_nodes) for claim in claims]),
+        authority=read_authority(authority),
+        certificates={
+            shard: found
+            for shard, secret in zip(wanted.shards, certificates, strict=True)
+            if (found := read_certificate(secret))
+        },
+        contents={identity_of(m): content_of(m) for m in [*listed, *filter(None, (credentials, authority, binding))]},
+        claimed_sizes={_shard(m): _claimed_size(m) for m in listed if m["kind"] == "StatefulSet"},
         pods=tuple(sorted(pods, key=lambda pod: pod.name)),
         settings=patroni.settings,
         patroni=patroni.states,
+        cordoned=await observe_cordoned(kube, (pod.node for pod in pods)) if reads_nodes else frozenset(),
         troubles=troubles,
     )
 
 
-async def observe_database(kube: KubeApi, sessions: Sessions | None, wanted: Wanted, now: datetime) -> Observed:
+async def _read_secrets(kube: KubeApi, wanted: Wanted) -> list[Manifest | None]:
+    """Credentials, authority and binding of the database, then the certificate of each shard."""
+    name = wanted.database.name
+    certificates = (ShardNames(name, shard).certificate for shard in wanted.shards)
+    names = (credentials_name(name), authority_name(name), binding_name(name), *certificates)
+    refs = (ObjectRef("v1", "Secret", wanted.database.namespace, each) for each in names)
+    return await asyncio.gather(*(kube.get(ref) for ref in refs))
+
+
+async def observe_database(
+    kube: KubeApi, sessions: Sessions | None, wanted: Wanted, now: datetime, reads_nodes: bool = False
+) -> Observed:
     """`sessions` is None while there are no credentials. A shard that cannot be read is a finding, not a failure."""
-    objects = await observe_objects(kube, wanted)
+    objects = await observe_objects(kube, wanted, reads_nodes)
     if sessions is None:
         return Observed(now, objects, {})
     names = [shard for shard in wanted.shards if shard in objects.shards]
@@ -93,15 +123,28 @@ async def _observe_troubles(kube: KubeApi, wanted: Wanted) -> dict[str, str]:
 
 def build_pod(pod: Manifest) -> Pod:
     metadata, conditions = pod["metadata"], _conditions(pod)
-    labels = metadata.get("labels", {})
+    labels, annotations = metadata.get("labels", {}), metadata.get("annotations", {})
     return Pod(
         name=metadata["name"],
         shard=labels.get(SHARD_LABEL, ""),
         role=labels.get(ROLE_LABEL, ""),
         is_ready=conditions.get("Ready") == "True",
         is_running=_is_running(pod, conditions),
-        told=read_member_state(metadata.get("annotations", {}).get("status")),
+        told=read_member_state(annotations.get("status")),
+        uid=metadata.get("uid", ""),
+        template=annotations.get(TEMPLATE, ""),
+        node=pod.get("spec", {}).get("nodeName", ""),
+        is_leaving="deletionTimestamp" in metadata,
+        unready_since=_read_unready_since(pod),
     )
+
+
+def _read_unready_since(pod: Manifest) -> datetime | None:
+    """Of a pod that no node takes there is no such condition yet: since it was made."""
+    found = [c for c in pod.get("status", {}).get("conditions", []) if c["type"] == "Ready"]
+    if not found:
+        return read_time(pod["metadata"].get("creationTimestamp"))
+    return None if found[0]["status"] == "True" else read_time(found[0].get("lastTransitionTime"))
 
 
 def _is_running(pod: Manifest, conditions: Mapping[str, str]) -> bool:
@@ -116,17 +159,18 @@ def _conditions(pod: Manifest) -> dict[str, str]:
     return {condition["type"]: condition["status"] for condition in pod.get("status", {}).get("conditions", [])}
 
 
-def _content(manifest: Mapping[str, Any]) -> str:
-    return str(manifest["metadata"].get("annotations", {}).get(CONTENT, ""))
-
-
 def _shard(manifest: Mapping[str, Any]) -> str:
     return str(manifest["metadata"].get("labels", {}).get(SHARD_LABEL, ""))
 
 
-def _image(manifest: Mapping[str, Any]) -> str:
-    return str(manifest["spec"]["template"]["spec"]["containers"][0]["image"])
+def _claimed_size(stateful_set: Mapping[str, Any]) -> str:
+    return str(stateful_set["spec"]["volumeClaimTemplates"][0]["spec"]["resources"]["requests"]["storage"])
 
 
-def _decode(secret: Manifest | None, key: str) -> str:
+def _read_key(secret: Manifest | None, key: str) -> str:
     return base64.b64decode(secret["data"].get(key, "")).decode() if secret else ""
+
+
+def _build_passwords(secret: Manifest | None, logins: Iterable[Login]) -> dict[Login, str]:
+    credentials = read_credentials(secret["data"]) if secret else None
+    return {login: build_login_password(credentials, login) for login in logins} if credentials else {}

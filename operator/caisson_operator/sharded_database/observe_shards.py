@@ -44,8 +44,11 @@ def build_shard(name: str, catalog: Catalog, groups: Mapping[str, TableGroup]) -
         records={(row[0], row[1]): GroupRecord(*row[2:]) for row in own["groups"]},
         rows_arrived=dict(own["arrived"]),
         open_fences=own["open_fences"][0][0] if own["open_fences"] else 0,
+        unsettled_gates=own["unsettled"][0][0] if own["unsettled"] else 0,
         prepared_transactions=own["prepared"][0][0] if own["prepared"] else 0,
         known_shards=frozenset(row[0] for row in own["shards"]),
+        logins=dict(own["logins"]),
+        operator_rotation=own["operator_rotation"][0][0] if own["operator_rotation"] else "",
         expansion=_build_expansion(own["expansion"]),
     )
 
@@ -62,8 +65,11 @@ _OWN_KEYS = [
     "groups",
     "arrived",
     "open_fences",
+    "unsettled",
     "prepared",
     "shards",
+    "logins",
+    "operator_rotation",
     "expansion",
 ]
 

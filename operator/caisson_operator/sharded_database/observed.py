@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
-from caisson_operator.core.layout import Bucket, Leaf, SwitchGroup
+from caisson_operator.core.layout import APPLICATION_ROLE, FIRST_LOGIN, Bucket, Leaf, Login, SwitchGroup
 
 from .patroni_state import NOTHING_TOLD, MemberState, PatroniState
 from .recorded import NOTHING_RECORDED, Recorded
@@ -115,8 +115,13 @@ class Shard:
     records: Mapping[tuple[int, int], GroupRecord] = field(default_factory=dict)  # (expansion, number)
     rows_arrived: Mapping[str, int] = field(default_factory=dict)  # leaf name -> rows that its subscription has brought
     open_fences: int = 0
+    unsettled_gates: int = 0  # of own buckets: a crash came between gate and map
     prepared_transactions: int = 0
     known_shards: frozenset[str] = frozenset()
+    logins: Mapping[str, str] = field(
+        default_factory=lambda: {APPLICATION_ROLE: ""}
+    )  # role -> Login.mark, RETIRING or RETIRED
+    operator_rotation: str = ""  # request that the superuser's and the owner's passwords are of; empty: none yet
     expansion: Expansion | None = None
 
     def claims(self) -> dict[Bucket, Claim]:
@@ -151,6 +156,44 @@ class Pod:
     is_ready: bool
     is_running: bool = True
     told: MemberState = NOTHING_TOLD
+    uid: str = ""
+    template: str = ""  # fingerprint of the template that it was made by
+    node: str = ""
+    is_leaving: bool = False
+    unready_since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """A member's claim of storage. Bytes are 0 where nothing is said."""
+
+    name: str
+    shard: str
+    member: str
+    uid: str
+    requested_bytes: int = 0
+    capacity_bytes: int = 0
+    is_bound: bool = True
+    is_gone: bool = False  # for good: Kubernetes has lost it, or the only node that it can be on
+    is_leaving: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """Who vouches for the database's servers. `certificate` is PEM, and public; the key is read where it signs, and nowhere else."""
+
+    certificate: str
+    key_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServerCertificate:
+    """What the members of a shard show. `authority_id` is the `key_id` of the authority that issued it."""
+
+    names: frozenset[str]
+    not_before: datetime
+    not_after: datetime
+    authority_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,18 +201,28 @@ class Objects:
     """The database's Kubernetes objects. `contents` maps (kind, name) to the hash of what was applied."""
 
     has_credentials: bool = False
-    application_password: str = field(default="", repr=False)
+    login: Login = FIRST_LOGIN  # whom the binding lets applications log in as
+    operator_rotation: str = ""  # request that the operator's own passwords are of; empty: those of the first day
+    coming_rotation: str = ""  # request whose passwords are there beside them, until every shard has them
+    passwords: Mapping[Login, str] = field(
+        default_factory=dict, repr=False
+    )  # of that one, and of the one that is asked for
+    secret_uids: Mapping[str, str] = field(default_factory=dict)  # of those that are made once, by name
     has_volumes: bool = False
+    authority: Authority | None = None
+    certificates: Mapping[str, ServerCertificate] = field(default_factory=dict)  # shard -> what its pods mount
+    volumes: tuple[Volume, ...] = ()
     contents: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    images: Mapping[str, str] = field(default_factory=dict)  # shard -> engine image of its StatefulSet
+    claimed_sizes: Mapping[str, str] = field(default_factory=dict)  # shard -> size of its StatefulSet's claims
     pods: tuple[Pod, ...] = ()
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # shard -> what its Patroni runs with
     patroni: Mapping[str, PatroniState] = field(default_factory=dict)  # shard -> once it has bootstrapped
+    cordoned: frozenset[str] = frozenset()  # nodes with a member of ours, as far as the operator may read nodes
     troubles: Mapping[str, str] = field(default_factory=dict)  # shard -> the last warning about its pods and volumes
 
     @property
     def shards(self) -> frozenset[str]:
-        return frozenset(self.images)
+        return frozenset(self.claimed_sizes)
 
     def is_synchronous(self, shard: str) -> bool:
         """Whether the shard's Patroni runs so, whatever the resource wants by now."""
@@ -177,6 +230,14 @@ class Objects:
 
     def pod(self, name: str) -> Pod | None:
         return next((pod for pod in self.pods if pod.name == name), None)
+
+    def members(self, shard: str) -> tuple[Pod, ...]:
+        return tuple(pod for pod in self.pods if pod.shard == shard)
+
+    def is_leader(self, pod: Pod) -> bool:
+        """By Patroni's record or by its label: while the two differ, both may be the one that has every commit."""
+        state = self.patroni.get(pod.shard)
+        return pod.role == "primary" or (state is not None and state.leader == pod.name)
 
     def is_ready(self, name: str) -> bool:
         """Whether there is a pod of this name, and ready."""
@@ -193,8 +254,10 @@ class Observed:
     shards: Mapping[str, Shard]
     unreachable: Mapping[str, str] = field(default_factory=dict)
     recorded: Recorded = NOTHING_RECORDED
-    # request -> when this process asked Patroni
+    # request of a switchover, or of a restart -> when this process asked Patroni
     asked_at: Mapping[str, datetime] = field(default_factory=dict)
+    # claim -> why the API server has refused, not long ago, to let it grow to the size that is wanted
+    refusals: Mapping[str, str] = field(default_factory=dict)
 
 
 def find_running(observed: Observed) -> Expansion | None:

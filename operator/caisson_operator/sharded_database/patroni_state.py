@@ -71,6 +71,7 @@ class MemberState:
 
     state: str = ""
     position: int = 0  # bytes of WAL that it has
+    must_restart: bool = False  # a setting that it was given begins to hold with its next start
 
 
 NOTHING_TOLD = MemberState()
@@ -79,7 +80,8 @@ NOTHING_TOLD = MemberState()
 def read_member_state(annotation: str | None) -> MemberState:
     try:
         told = json.loads(annotation or "{}")
-        return MemberState(str(told.get("state", "")), int(told.get("xlog_location") or 0))
+        position = int(told.get("xlog_location") or 0)
+        return MemberState(str(told.get("state", "")), position, told.get("pending_restart") is True)
     except (ValueError, TypeError, AttributeError):  # written by whom? Patroni takes it for nothing as well
         return NOTHING_TOLD
 

@@ -4,6 +4,7 @@ Patroni promotes in synchronous mode only a member that `<scope>-sync` names, an
 behind the old leader's last word than `maximum_lag_on_failover`. What is said here is its arithmetic, not a decision.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from caisson_operator.api.sharded_database_spec import Durability
@@ -16,8 +17,18 @@ from .patroni_state import PatroniState
 from .wanted import Wanted
 
 LOOK_AGAIN_SECONDS = 2.0
+# Patroni's ttl where nothing else is said: a leader that lives has renewed its lead by then.
+SILENT_SECONDS = 20.0
 # PostgreSQL of such a member takes part in an election, or soon will.
 _ALIVE = frozenset(["running", "starting", "restarting"])
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """As the shard's Patroni runs with them."""
+
+    lag_bytes: int
+    silent_seconds: float
 
 
 def list_unprotected(wanted: Wanted, observed: Observed) -> tuple[str, ...]:
@@ -69,16 +80,17 @@ def _explain_shard(shard: str, observed: Observed) -> str:
     if state is None or (state.leader and observed.objects.is_ready(state.leader)):
         return ""
     pods = [pod for pod in observed.objects.pods if pod.shard == shard]
-    limit = observed.objects.settings.get(shard, {}).get(MOST_LAG, TOLERABLE_LAG_BYTES)
+    settings = observed.objects.settings.get(shard, {})
+    limits = Limits(settings.get(MOST_LAG, TOLERABLE_LAG_BYTES), settings.get("ttl", SILENT_SECONDS))
     is_synchronous = observed.objects.is_synchronous(shard) and state.sync_leader
     candidates = (state.sync_leader, *state.sync_standbys) if is_synchronous else tuple(pod.name for pod in pods)
-    hindrances = {name: _hinder(name, observed.objects.pod(name), state, limit) for name in candidates}
+    hindrances = {name: _hinder(name, observed.objects.pod(name), state, limits, observed.now) for name in candidates}
     if not all(hindrances.values()):
         return ""
     return f"{shard}: no primary; {_tell_candidates(hindrances, bool(is_synchronous))}{_tell_others(pods, candidates, state)}"
 
 
-def _hinder(name: str, pod: Pod | None, state: PatroniState, limit_bytes: int) -> str:
+def _hinder(name: str, pod: Pod | None, state: PatroniState, limits: Limits, now: datetime) -> str:
     """Why this member cannot lead now; empty if it can."""
     if pod is None:
         return "has no pod"
@@ -86,10 +98,17 @@ def _hinder(name: str, pod: Pod | None, state: PatroniState, limit_bytes: int) -
         return "is not running"
     if pod.told.state not in _ALIVE:
         return f"runs, but its PostgreSQL is {pod.told.state or 'not started yet'}"
+    if name == state.leader and not pod.is_ready and _is_silent(state, limits, now):
+        return f"hangs: it runs, and has not renewed its lead since {format_time(state.renewed_at or now)}"
     lag_bytes = state.position - pod.told.position
-    if name != state.sync_leader and pod.told.position and lag_bytes > limit_bytes:
-        return f"is {lag_bytes} bytes behind, and Patroni promotes nobody that is more than {limit_bytes} behind"
+    if name != state.sync_leader and pod.told.position and lag_bytes > limits.lag_bytes:
+        return f"is {lag_bytes} bytes behind, and Patroni promotes nobody that is more than {limits.lag_bytes} behind"
     return ""
+
+
+def _is_silent(state: PatroniState, limits: Limits, now: datetime) -> bool:
+    """What a member that hangs has told last of itself still stands. The clocks of two nodes are compared, for what is told alone."""
+    return state.renewed_at is not None and (now - state.renewed_at).total_seconds() > limits.silent_seconds
 
 
 def _tell_candidates(hindrances: dict[str, str], is_synchronous: bool) -> str:

@@ -1,28 +1,31 @@
 """Kubernetes objects that the database needs and that are missing or not as wanted. Pure.
 
-Each object carries the hash of what was applied in an annotation, so that nothing is sent that is there already. The image of a
-shard stays what it was made with: upgrading the operator restarts no database.
+Each object carries the hash of what was applied in an annotation, so that nothing is sent that is there already. A pod
+template and the image in it always change together; members take them over one by one (updating.py).
 """
 
-import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
 
+from caisson_operator.core.content import content_of, identity_of, stamp
 from caisson_operator.core.decisions import Decision, Plan, Refuse, Settled, decide_first
+from caisson_operator.core.layout import Login
 
 from . import steps
-from .manifests import ShardManifestInput, build_database_objects, build_shard_objects
+from .certificates import decide_certificates
+from .logins import choose_bound_login
+from .manifests import BindingInput, ShardManifestInput, build_database_objects, build_shard_objects
 from .manifests.names import SHARD_LABEL
+from .manifests.stateful_set import TEMPLATE, build_template
 from .observed import Objects, Observed, Shard, owners
+from .parameters import find_accepted
 from .wanted import Wanted
-
-CONTENT = "caisson.dev/content"
 
 
 def decide_provisioning(wanted: Wanted, observed: Observed) -> Decision:
     return decide_first(
         lambda: _make_credentials(wanted, observed.objects),
+        lambda: decide_certificates(wanted, observed),
         lambda: _apply(wanted, observed),
     )
 
@@ -42,8 +45,10 @@ def _make_credentials(wanted: Wanted, objects: Objects) -> Decision:
 
 def _apply(wanted: Wanted, observed: Observed) -> Decision:
     objects, due = observed.objects, find_due_shards(wanted, observed)
-    built = build_objects(wanted, objects)
-    stale = tuple(m for m in built if objects.contents.get(_identity(m)) != _content(m) and _shard(m) in {None, *due})
+    built = build_objects(wanted, objects, choose_bound_login(wanted, observed))
+    stale = tuple(
+        m for m in built if objects.contents.get(identity_of(m)) != content_of(m) and _shard(m) in {None, *due}
+    )
     if not stale:
         return Settled()
     names = ", ".join(sorted({manifest["metadata"]["name"] for manifest in stale}))
@@ -68,42 +73,43 @@ def _is_up(wanted: Wanted, shard: Shard | None) -> bool:
     return shard is not None and (shard.has_synchronous_standby or not wanted.is_synchronous)
 
 
-def build_objects(wanted: Wanted, objects: Objects) -> tuple[dict[str, Any], ...]:
-    """Everything the database has in Kubernetes, each with its content's hash, in the order in which to apply it."""
-    made = build_database_objects(wanted.database, wanted.shards, objects.application_password)
+def build_objects(wanted: Wanted, objects: Objects, login: Login) -> tuple[dict[str, Any], ...]:
+    """Everything the database has in Kubernetes, each with its content's hash, in the order in which to apply it.
+
+    `login` is whom the binding names.
+    """
+    authority = objects.authority.certificate if objects.authority else ""
+    password = objects.passwords.get(login, "")
+    binding = BindingInput(login, password, authority)
+    made = build_database_objects(wanted.database, wanted.addresses, binding, objects.secret_uids)
     for shard in wanted.shards:
-        made += build_shard_objects(
-            ShardManifestInput(
-                database=wanted.database,
-                shard=shard,
-                members=wanted.members,
-                image=objects.images.get(shard, wanted.engine.image),
-                engine_service_account=wanted.engine.service_account,
-                storage_size=wanted.storage_size,
-                storage_class=wanted.storage_class,
-                resources=wanted.resources,
-                durability=wanted.durability,
-            )
-        )
-    return tuple(_stamp(manifest) for manifest in made)
+        made += build_shard_objects(_build_input(wanted, shard, objects))
+    return tuple(stamp(manifest) for manifest in made)
 
 
-def _stamp(manifest: dict[str, Any]) -> dict[str, Any]:
-    metadata = manifest["metadata"]
-    text = json.dumps(manifest, sort_keys=True).encode()
-    annotations = {**metadata.get("annotations", {}), CONTENT: hashlib.sha256(text).hexdigest()[:16]}
-    return {**manifest, "metadata": {**metadata, "annotations": annotations}}
+def find_template(wanted: Wanted, shard: str) -> str:
+    """The fingerprint that this shard's pods have once they are as wanted."""
+    return str(build_template(_build_input(wanted, shard, Objects()))["metadata"]["annotations"][TEMPLATE])
 
 
-def _content(manifest: Mapping[str, Any]) -> str:
-    return str(manifest["metadata"]["annotations"][CONTENT])
+def _build_input(wanted: Wanted, shard: str, objects: Objects) -> ShardManifestInput:
+    return ShardManifestInput(
+        database=wanted.database,
+        shard=shard,
+        members=wanted.members,
+        image=wanted.engine.image,
+        engine_service_account=wanted.engine.service_account,
+        storage_size=wanted.storage_size,
+        claimed_size=objects.claimed_sizes.get(shard, ""),
+        storage_class=wanted.storage_class,
+        resources=wanted.resources,
+        durability=wanted.durability,
+        parameters=find_accepted(wanted.parameters, objects.settings.values()),
+        failover=wanted.failover,
+    )
 
 
 def _shard(manifest: Mapping[str, Any]) -> str | None:
     """None for what belongs to the database as a whole."""
     label: str | None = manifest["metadata"]["labels"].get(SHARD_LABEL)
     return label
-
-
-def _identity(manifest: Mapping[str, Any]) -> tuple[str, str]:
-    return manifest["kind"], manifest["metadata"]["name"]

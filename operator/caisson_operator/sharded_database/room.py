@@ -3,34 +3,34 @@
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import psycopg
-from psycopg.conninfo import make_conninfo
 
 from caisson_operator.api.resource import ShardedDatabase
 from caisson_operator.api.sharded_database_status import ShardedDatabaseStatus
 from caisson_operator.core.decisions import Decision, HeldUp, Refused, Step
-from caisson_operator.core.layout import DATABASE, OWNER_ROLE, REPLICATION_ROLE, SUPERUSER
 from caisson_operator.effects.engine_access import ENGINE_ACCOUNT
-from caisson_operator.effects.kube import KubeApi, ObjectRef
+from caisson_operator.effects.kube import KubeApi
 from caisson_operator.effects.patroni import (
-    Member,
     SwitchoverRefused,
     SwitchoverUnfinished,
-    build_member,
     patch_settings,
+    request_restart,
     request_switchover,
 )
-from caisson_operator.effects.postgres.sessions import Sessions
 from caisson_operator.effects.room_context import RoomContext
 
 from . import steps
+from .access import Access, read_access
+from .act_on_certificates import create_authority, issue
+from .act_on_credentials import PASSWORD_BYTES, change_credentials
+from .act_on_members import MemberActor
 from .act_on_shards import ShardActor
-from .credentials import Credentials, build_credentials, read_credentials
+from .credentials import build_credentials
 from .decide import decide
-from .manifests import ShardNames, build_address, build_credentials_secret, credentials_name
-from .manifests.names import RESTAPI_PORT
+from .manifests import authority_name, build_credentials_secret, credentials_name
+from .manifests.names import PRIMARY, REPLICA
 from .observe import observe_database
 from .observed import Observed
 from .recorded import read_recorded
@@ -38,10 +38,6 @@ from .status import build_status
 from .switchover import LOOK_AGAIN_SECONDS, REFUSED_BY_PATRONI, UNFINISHED
 from .wanted import Engine, Wanted, read_wanted
 
-PASSFILE = "/run/caisson/passfile"  # in the engine's pods: workloads/postgres
-PASSWORD_BYTES = 24
-# An index build on the target blocks its apply for longer than the 3 s within which failover wants to know a dead sender.
-SUBSCRIPTION_OPTIONS = "-c wal_sender_timeout=60s"
 # SQLSTATE classes that say that the server, not the migration, is at fault: these are tried again.
 _SERVERS_FAULT = ("08", "40", "53", "55", "57", "58")
 
@@ -60,15 +56,22 @@ class ShardedDatabaseRoom:
     engine: Engine
     observe_pause: ObservePause
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-    _actors: dict[str, tuple[Credentials, ShardActor]] = field(default_factory=dict)
+    reads_nodes: bool = False
+    _actors: dict[str, tuple[Access, ShardActor]] = field(default_factory=dict)
     _asked_at: dict[str, dict[str, datetime]] = field(default_factory=dict)
+    _members: MemberActor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._members = MemberActor(self.kube, self.clock)
 
     async def observe(self, resource: ShardedDatabase) -> Observed:
         wanted = self._read(resource)
         actor = await self._actor(wanted)
-        observed = await observe_database(self.kube, actor.sessions if actor else None, wanted, self.clock())
+        sessions = actor.sessions if actor else None
+        observed = await observe_database(self.kube, sessions, wanted, self.clock(), self.reads_nodes)
         asked_at = self._asked_at.get(_key(wanted), {})
-        return replace(observed, recorded=read_recorded(resource.status), asked_at=asked_at)
+        refusals = self._members.recall_refusals(wanted.database.namespace, wanted.storage_size)
+        return replace(observed, recorded=read_recorded(resource.status), asked_at=asked_at, refusals=refusals)
 
     def decide(self, resource: ShardedDatabase, observed: Observed) -> Decision:
         return decide(self._read(resource), observed)
@@ -79,6 +82,12 @@ class ShardedDatabaseRoom:
             case steps.CreateCredentials():
                 made = build_credentials(lambda _: secrets.token_urlsafe(PASSWORD_BYTES))
                 await self.kube.create_once(build_credentials_secret(wanted.database, made))
+            case steps.PrepareOperatorPasswords() | steps.AdoptOperatorPasswords():
+                await change_credentials(self.kube, wanted.database, step)
+            case steps.CreateAuthority():
+                await create_authority(self.kube, wanted.database, self.clock())
+            case steps.IssueCertificate():
+                await issue(self.kube, wanted.database, step.shard, self.clock())
             case steps.ApplyObjects():
                 for manifest in step.manifests:
                     await self.kube.apply(manifest)
@@ -86,6 +95,10 @@ class ShardedDatabaseRoom:
                 await self._configure(wanted, step)
             case steps.SwitchOver():
                 await self._switch_over(wanted, step)
+            case steps.Evict() | steps.GrowVolume() | steps.ReplaceMember():
+                await self._members.act(wanted.database.namespace, step)
+            case steps.RestartMember():
+                await self._restart(wanted, step)
             case steps.ApplyMigration():
                 await self._migrate(wanted, step)
             case _:
@@ -104,16 +117,17 @@ class ShardedDatabaseRoom:
     async def _act_on_shards(self, wanted: Wanted, step: Step) -> None:
         actor = await self._actor(wanted)
         if actor is None:
-            raise _credentials_gone(wanted)
+            raise _access_gone(wanted)
         await actor.act(step)
 
     async def _configure(self, wanted: Wanted, step: steps.ConfigureShard) -> None:
-        await patch_settings(await self._reach(wanted, step.shard, step.member), step.settings)
+        access = await self._must_have_access(wanted)
+        await patch_settings(access.reach_member(step.shard, step.member), step.settings)
 
     async def _switch_over(self, wanted: Wanted, step: steps.SwitchOver) -> None:
         """What Patroni answers is a finding about the request, and no failure of the reconcile."""
-        leader = await self._reach(wanted, step.shard, step.leader)
-        self._asked_at[_key(wanted)] = {step.request: self.clock()}
+        leader = (await self._must_have_access(wanted)).reach_member(step.shard, step.leader)
+        self._note(wanted, step.request)
         try:
             await request_switchover(leader, step.member)
         except SwitchoverRefused as refused:
@@ -121,12 +135,22 @@ class ShardedDatabaseRoom:
         except SwitchoverUnfinished as unfinished:
             raise HeldUp(UNFINISHED, str(unfinished), LOOK_AGAIN_SECONDS) from unfinished
 
-    async def _reach(self, wanted: Wanted, shard: str, member: str) -> Member:
-        credentials = await self._read_credentials(wanted)
-        if credentials is None:
-            raise _credentials_gone(wanted)
-        names = ShardNames(wanted.database.name, shard)
-        return build_member(member, names.pods, wanted.database.namespace, RESTAPI_PORT, credentials.restapi)
+    async def _must_have_access(self, wanted: Wanted) -> Access:
+        access = await read_access(self.kube, wanted.database)
+        if access is None:
+            raise _access_gone(wanted)
+        return access
+
+    async def _restart(self, wanted: Wanted, step: steps.RestartMember) -> None:
+        member = (await self._must_have_access(wanted)).reach_member(step.shard, step.member)
+        await request_restart(member, REPLICA if step.is_standby else PRIMARY)
+        self._note(wanted, step.request)
+
+    def _note(self, wanted: Wanted, request: str) -> None:
+        """What was asked of Patroni, and when; of the last hour, which is longer than anything waits for."""
+        now = self.clock()
+        recent = {of: at for of, at in self._asked_at.get(_key(wanted), {}).items() if now - at < timedelta(hours=1)}
+        self._asked_at[_key(wanted)] = {**recent, request: now}
 
     async def _migrate(self, wanted: Wanted, step: steps.ApplyMigration) -> None:
         try:
@@ -138,50 +162,30 @@ class ShardedDatabaseRoom:
             raise Refused("MigrationFailed", f"{told}. Nothing of it was kept; correct its text") from error
 
     async def _actor(self, wanted: Wanted) -> ShardActor | None:
-        """None while there are no credentials. Sessions are made anew when those have changed."""
+        """None while there are no credentials, or no authority. Sessions are made anew when those have changed."""
         key = _key(wanted)
         known = self._actors.get(key)
-        credentials = await self._read_credentials(wanted)
-        if known and known[0] == credentials:
+        access = await read_access(self.kube, wanted.database)
+        if known and known[0] == access:
             return known[1]
         if known:
             await self._actors.pop(key)[1].sessions.close()
-        if credentials is None:
+        if access is None:
             return None
-        self._actors[key] = (credentials, self._build_actor(wanted, credentials, key))
+        self._actors[key] = (access, access.build_actor(self.term, lambda seconds: self.observe_pause(key, seconds)))
         return self._actors[key][1]
-
-    async def _read_credentials(self, wanted: Wanted) -> Credentials | None:
-        ref = ObjectRef("v1", "Secret", wanted.database.namespace, credentials_name(wanted.database.name))
-        secret = await self.kube.get(ref)
-        return read_credentials(secret["data"]) if secret else None
-
-    def _build_actor(self, wanted: Wanted, credentials: Credentials, key: str) -> ShardActor:
-        def reach(shard: str, user: str, **rest: str) -> str:
-            address = build_address(wanted.database, shard)
-            return make_conninfo(host=address.host, port=str(address.port), dbname=DATABASE, user=user, **rest)
-
-        sessions = Sessions(
-            lambda shard: reach(shard, SUPERUSER, password=credentials.superuser),
-            lambda shard: reach(shard, OWNER_ROLE, password=credentials.owner),
-            self.term,
-        )
-        return ShardActor(
-            wanted.database.name,
-            sessions,
-            lambda shard: reach(shard, REPLICATION_ROLE, passfile=PASSFILE, options=SUBSCRIPTION_OPTIONS),
-            lambda seconds: self.observe_pause(key, seconds),
-        )
 
 
 def _key(wanted: Wanted) -> str:
     return f"{wanted.database.namespace}/{wanted.database.name}"
 
 
-def _credentials_gone(wanted: Wanted) -> LookupError:
-    return LookupError(f"the Secret {credentials_name(wanted.database.name)} has gone")
+def _access_gone(wanted: Wanted) -> LookupError:
+    name = wanted.database.name
+    return LookupError(f"the Secret {credentials_name(name)} or {authority_name(name)} has gone")
 
 
 def build_room(context: RoomContext) -> ShardedDatabaseRoom:
-    engine = Engine(context.postgres_image, ENGINE_ACCOUNT)
-    return ShardedDatabaseRoom(context.kube, context.term, engine, context.metrics.expansion.observe_switch_pause)
+    engine = Engine(context.images.postgres, ENGINE_ACCOUNT)
+    observe_pause = context.metrics.databases.expansion.observe_switch_pause
+    return ShardedDatabaseRoom(context.kube, context.term, engine, observe_pause, reads_nodes=context.reads_nodes)

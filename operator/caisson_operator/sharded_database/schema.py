@@ -3,14 +3,12 @@
 from collections.abc import Iterable, Mapping
 
 from caisson_operator.core.decisions import Decision, Plan, Refuse, Settled, Step, decide_first
-from caisson_operator.core.layout import Table, TableGroup
+from caisson_operator.core.layout import SCHEMA_VERSION, Table, TableGroup
 
 from . import steps
 from .observed import Attachment, Shard, TableFindings, owners
 from .placement import place_initially
 from .wanted import Migration, Wanted
-
-SCHEMA_VERSION = 1
 
 SUPPORTED_KEY_TYPES = frozenset(
     ("smallint", "integer", "bigint", "text", "character varying", "uuid", "date", "timestamp with time zone")

@@ -22,8 +22,10 @@ from .failovers import follow_leader, list_failovers
 from .manifests import binding_name
 from .observed import Expansion, Observed, find_latest, find_running, owners
 from .protection import explain_blocked, explain_unprotected, list_unprotected, since
+from .replacing import explain_lost
 from .schema import is_expanding, pending_migrations
 from .switchover import follow_switchover
+from .updating import decide_updates, list_outdated
 from .wanted import Wanted
 
 TRUE, FALSE, UNKNOWN = ConditionStatus.TRUE, ConditionStatus.FALSE, ConditionStatus.UNKNOWN
@@ -43,7 +45,7 @@ _SCHEMA_REASONS = frozenset(
 
 
 def build_status(wanted: Wanted, observed: Observed, decision: Decision) -> ShardedDatabaseStatus:
-    shards = _build_shards(wanted, observed)
+    shards = _build_shards(wanted, observed, decision)
     conditions = _build_conditions(wanted, observed, decision)
     binding = binding_name(wanted.database.name)
     applied = {id for shard in observed.shards.values() for id in shard.migrations}
@@ -52,6 +54,8 @@ def build_status(wanted: Wanted, observed: Observed, decision: Decision) -> Shar
         shard_count=len(observed.objects.shards),
         conditions=conditions,
         binding=Binding(name=binding) if ("Secret", binding) in observed.objects.contents else None,
+        credentials_rotation=observed.objects.login.rotation or None,
+        operator_credentials_rotation=observed.objects.operator_rotation or None,
         shards=shards,
         migrations_applied=tuple(m.id for m in wanted.migrations if m.id in applied),
         expansion=_build_expansion(wanted, observed, decision),
@@ -60,7 +64,7 @@ def build_status(wanted: Wanted, observed: Observed, decision: Decision) -> Shar
     )
 
 
-def _build_shards(wanted: Wanted, observed: Observed) -> tuple[ShardStatus, ...]:
+def _build_shards(wanted: Wanted, observed: Observed, decision: Decision) -> tuple[ShardStatus, ...]:
     held, unprotected = list(owners(observed.shards).values()), list_unprotected(wanted, observed)
     found = []
     for name in wanted.shards:
@@ -68,17 +72,20 @@ def _build_shards(wanted: Wanted, observed: Observed) -> tuple[ShardStatus, ...]
         primary = next((pod.name for pod in pods if pod.role == "primary"), None)
         shard = observed.shards.get(name)
         ready = sum(pod.is_ready for pod in pods)
+        certificate = observed.objects.certificates.get(name)
         timeline = shard.timeline if shard else None
         found.append(
             ShardStatus(
                 name=name,
                 primary=primary,
                 timeline=timeline,
+                certificate_ends=certificate.not_after if certificate else None,
                 members=wanted.members,
                 ready_members=ready,
+                updated_members=len(pods) - len(list_outdated(name, wanted, observed)),
                 buckets=held.count(name),
                 unprotected_since=since(name, observed) if name in unprotected else None,
-                leader=follow_leader(name, observed),
+                leader=follow_leader(name, observed, decision),
             )
         )
     return tuple(found)
@@ -93,6 +100,8 @@ def _build_conditions(wanted: Wanted, observed: Observed, decision: Decision) ->
         _degraded(wanted, observed, decision),
         _unprotected(wanted, observed),
         _failover_blocked(wanted, observed),
+        _updating(wanted, observed),
+        _member_lost(wanted, observed),
     )
 
 
@@ -177,6 +186,20 @@ def _failover_blocked(wanted: Wanted, observed: Observed) -> Condition:
     if blocked := explain_blocked(wanted, observed):
         return _condition(ConditionType.FAILOVER_BLOCKED, TRUE, "NoCandidate", "; ".join(blocked))
     return _condition(ConditionType.FAILOVER_BLOCKED, FALSE, "NotBlocked", "no shard is kept from having a primary")
+
+
+def _updating(wanted: Wanted, observed: Observed) -> Condition:
+    """As it is to go on, even where something else comes first."""
+    decision = decide_updates(wanted, observed)
+    if isinstance(decision, Settled):
+        return _condition(ConditionType.UPDATING, FALSE, "UpToDate", "every member runs what is wanted")
+    return _condition(ConditionType.UPDATING, TRUE, decision.reason, decision.message)
+
+
+def _member_lost(wanted: Wanted, observed: Observed) -> Condition:
+    if lost := explain_lost(wanted, observed):
+        return _condition(ConditionType.MEMBER_LOST, TRUE, "VolumeGone", "; ".join(lost))
+    return _condition(ConditionType.MEMBER_LOST, FALSE, "NoneLost", "no member has lost its volume for good")
 
 
 def _build_expansion(wanted: Wanted, observed: Observed, decision: Decision) -> ExpansionStatus | None:

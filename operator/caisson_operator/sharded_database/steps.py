@@ -1,7 +1,7 @@
 """The steps that this room may plan, each one effect that is safe to repeat. `act.py` maps them to effects.
 
 Order within an expansion's switch group, forward: RecordGroup, CreateTargetLeaves, CreatePublication, CreateSlot,
-Subscribe, (copy), BuildIndexes, (catch up), Verify, then Fence, RaiseSourceGates, OpenTarget back to back; afterwards
+Subscribe, (copy), BuildIndexes, (catch up), Verify, then Fence, OpenTarget back to back; afterwards
 DetachSource, Unsubscribe, DropSlot, DropPublication, DropSourceLeaves, DropSentinels. A group whose copy has gone stale goes
 back through ForgetGroup, Unsubscribe, DropSlot, DropPublication, DropTargetLeaves, DropSentinels.
 """
@@ -11,12 +11,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from caisson_operator.core.decisions import Step
-from caisson_operator.core.layout import Bucket, ShardAddress, SwitchGroup, Table, TableGroup
+from caisson_operator.core.layout import Bucket, Login, ShardAddress, SwitchGroup, Table, TableGroup
 
 
 @dataclass(frozen=True, slots=True)
 class CreateCredentials(Step):
     """Make the Secret of credentials where there is none; what exists is never overwritten."""
+
+
+@dataclass(frozen=True, slots=True)
+class CreateAuthority(Step):
+    """Make the Secret of the database's certificate authority where there is none; what exists is never overwritten."""
+
+
+@dataclass(frozen=True, slots=True)
+class IssueCertificate(Step):
+    """Give this shard's members a new certificate: its Secret, which they mount."""
+
+    shard: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +49,57 @@ class ConfigureShard(Step):
 
 @dataclass(frozen=True, slots=True)
 class OnShard(Step):
-    """A step that writes to one shard."""
+    """A step that is taken on one shard."""
 
     shard: str
 
 
 @dataclass(frozen=True, slots=True)
+class CheckParameters(OnShard):
+    """Whether the shard's server would take these; a person has to correct those that it would not."""
+
+    parameters: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class InstallSchema(OnShard):
     """The schema `caisson`: map, records, functions."""
+
+
+@dataclass(frozen=True, slots=True)
+class LetIn(OnShard):
+    """Let applications log in so, beside those that are let in already."""
+
+    login: Login
+
+
+@dataclass(frozen=True, slots=True)
+class RetireRole(OnShard):
+    """Let this role's password run out, after the time that clients need to hear of the other. Sessions that are open go on."""
+
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareOperatorPasswords(Step):
+    """Have the Secret of credentials hold new passwords of superuser and owner beside those that hold, if it holds none yet."""
+
+    rotation: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeOperatorPasswords(OnShard):
+    """Give both roles the passwords that the Secret has for this request."""
+
+    rotation: str
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptOperatorPasswords(Step):
+    """Have what is coming be what is, if it is still of this request; `login` keeps its password."""
+
+    rotation: str
+    login: Login
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +161,11 @@ class EndFences(OnShard):
 
 
 @dataclass(frozen=True, slots=True)
+class SettleGates(OnShard):
+    """Bring gates and map together again, where a crash came between the two."""
+
+
+@dataclass(frozen=True, slots=True)
 class Checkpoint(OnShard):
     """Write what is in memory to the disk, so that the shutdown of a switchover has little left to write."""
 
@@ -118,6 +178,45 @@ class SwitchOver(Step):
     leader: str
     member: str
     request: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evict(Step):
+    """Have Kubernetes take this pod away, if its budget of disruptions admits it; its StatefulSet makes it anew."""
+
+    shard: str
+    member: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class RestartMember(Step):
+    """Have a member's Patroni restart PostgreSQL, if a setting waits for it, and if the member is what it is taken for."""
+
+    shard: str
+    member: str
+    is_standby: bool
+    request: str
+
+
+@dataclass(frozen=True, slots=True)
+class GrowVolume(Step):
+    """Raise what a claim asks for."""
+
+    claim: str
+    uid: str
+    size: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceMember(Step):
+    """Give up a member's volume and have its pod made anew: this very claim, and this very pod."""
+
+    shard: str
+    member: str
+    uid: str
+    claim: str
+    claim_uid: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,13 +255,11 @@ class Verify(OnGroup): ...
 
 
 class Fence(OnGroup):
-    """Lock, tombstone and new owner on the source, the tail drained and made durable on the target, then COMMIT."""
+    """Lock, tombstone and new owner on the source, the tail drained and made durable on the target, gates, then COMMIT."""
 
 
-class RaiseSourceGates(OnGroup): ...
-
-
-class OpenTarget(OnGroup): ...
+class OpenTarget(OnGroup):
+    """Attach the leaves on the target and claim them; then raise its gates."""
 
 
 class DetachSource(OnGroup): ...

@@ -2,16 +2,18 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from caisson_operator.api.resource import ShardedDatabase
-from caisson_operator.api.sharded_database_spec import Durability
+from caisson_operator.api.sharded_database_spec import Durability, Failover
 from caisson_operator.core.layout import ShardAddress, Table, TableGroup, group_tables, shard_name
 
 from .expansion import Pace
 from .manifests import DatabaseIdentity, build_address
 
 SWITCHOVER_ANNOTATION = "caisson.dev/switchover"
+ROTATION_ANNOTATION = "caisson.dev/rotate-credentials"
+OPERATOR_ROTATION_ANNOTATION = "caisson.dev/rotate-operator-credentials"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class Migration:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """What a new shard's pods run, and as whom."""
+    """What the shards' pods run, and as whom."""
 
     image: str
     service_account: str
@@ -47,8 +49,16 @@ class Wanted:
     storage_size: str
     storage_class: str | None
     resources: Mapping[str, Mapping[str, str]]
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    failover: Failover | None = None
+    """Patroni's timings, where they are not to be those that it starts with."""
+    replace_delay_seconds: float = 600.0
     switchover: str | None = None
     """What the annotation asks for, as it stands there."""
+    rotation: str | None = None
+    """The request for another password of the applications, as it stands there."""
+    operator_rotation: str | None = None
+    """The same for the roles that the operator alone logs in as."""
 
     @property
     def is_synchronous(self) -> bool:
@@ -78,6 +88,7 @@ def read_wanted(resource: ShardedDatabase, engine: Engine) -> Wanted:
         pace=Pace(
             switch_groups=spec.expansion.switch_groups,
             pause_between_groups_seconds=spec.expansion.pause_between_groups_seconds,
+            max_parallel_copies=spec.expansion.max_parallel_copies,
             is_paused=spec.expansion.paused,
             needs_standby=spec.members_per_shard > 1,
         ),
@@ -85,5 +96,10 @@ def read_wanted(resource: ShardedDatabase, engine: Engine) -> Wanted:
         storage_size=spec.storage.size,
         storage_class=spec.storage.storage_class_name,
         resources=spec.resources.model_dump(by_alias=True, exclude_none=True),
+        parameters=spec.parameters,
+        failover=spec.failover,
+        replace_delay_seconds=spec.member_replace_delay_seconds,
         switchover=resource.metadata.annotations.get(SWITCHOVER_ANNOTATION),
+        rotation=resource.metadata.annotations.get(ROTATION_ANNOTATION),
+        operator_rotation=resource.metadata.annotations.get(OPERATOR_ROTATION_ANNOTATION),
     )

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from caisson_operator.api.sharded_database_spec import DeletionPolicy, Durability
+from caisson_operator.api.sharded_database_spec import DeletionPolicy, Durability, Failover
+from caisson_operator.core.layout import Login
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,15 @@ class DatabaseIdentity:
 
 
 @dataclass(frozen=True, slots=True)
+class BindingInput:
+    """How applications come in: as whom, and by which authority's certificate (PEM) they know the servers."""
+
+    login: Login
+    password: str = field(repr=False)
+    authority: str
+
+
+@dataclass(frozen=True, slots=True)
 class ShardManifestInput:
     """One shard as it is wanted. `resources` is a container's: {"requests": {"cpu": "100m"}, ...}."""
 
@@ -26,6 +36,11 @@ class ShardManifestInput:
     image: str
     engine_service_account: str
     storage_size: str
+    claimed_size: str = ""
+    """What the StatefulSet's claims were made with: Kubernetes takes no change of them. Empty before it is made."""
     storage_class: str | None = None
     resources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     durability: Durability = Durability.SYNCHRONOUS
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    """PostgreSQL's, as the user wants them and a server was found to take them."""
+    failover: Failover | None = None

@@ -8,19 +8,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from caisson_operator.api.sharded_database_spec import DeletionPolicy
+from caisson_operator.core.events import KIND_LABEL as KIND_LABEL
 from caisson_operator.core.layout import ShardAddress
 
 from .inputs import DatabaseIdentity
 
 API_VERSION, KIND = "caisson.dev/v1alpha1", "ShardedDatabase"
-KIND_LABEL = "caisson.dev/kind"
 DATABASE_LABEL = "caisson.dev/database"
 SHARD_LABEL = "caisson.dev/shard"
 SCOPE_LABEL = "caisson.dev/scope"  # patroni.yml: kubernetes.scope_label
 ROLE_LABEL = "caisson.dev/role"  # patroni.yml: kubernetes.role_label
-REPLICA = "replica"
+PRIMARY, REPLICA = "primary", "replica"
 
 POSTGRESQL_PORT, RESTAPI_PORT = 5432, 8008
+CLUSTER_DOMAIN = "cluster.local"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,11 @@ class ShardNames:
         return f"{self.scope}-pods"
 
     @property
+    def primary(self) -> str:
+        """PodDisruptionBudget of the primary; that of the standbys is called like the scope."""
+        return f"{self.scope}-primary"
+
+    @property
     def config(self) -> str:
         """Where Patroni keeps the settings that all members share."""
         return f"{self.scope}-config"
@@ -63,6 +69,11 @@ class ShardNames:
         """Where Patroni keeps what outlives its members: the cluster's identity and settings, and who is synchronous."""
         return self.config, self.sync
 
+    @property
+    def certificate(self) -> str:
+        """The Secret of what the members show who connects."""
+        return f"{self.scope}-tls"
+
     def pod(self, ordinal: int) -> str:
         return f"{self.scope}-{ordinal}"
 
@@ -75,11 +86,26 @@ def binding_name(database: str) -> str:
     return f"{database}-binding"
 
 
-def build_address(database: DatabaseIdentity, shard: str) -> ShardAddress:
+def authority_name(database: str) -> str:
+    return f"{database}-ca"
+
+
+def build_server_names(database: DatabaseIdentity, shard: str) -> tuple[str, ...]:
+    """Every name by which somebody comes to a member: through the Services, or to a pod itself.
+
+    The last of them are right where the cluster has the domain that most have; elsewhere nobody can use them.
+    """
     names = ShardNames(database.name, shard)
-    return ShardAddress(
-        shard, f"{names.scope}.{database.namespace}.svc", POSTGRESQL_PORT, f"{names.read_only}.{database.namespace}.svc"
-    )
+    hosts = (names.scope, names.read_only, names.pods, f"*.{names.pods}")
+    domains = (f".{database.namespace}", f".{database.namespace}.svc", f".{database.namespace}.svc.{CLUSTER_DOMAIN}")
+    return (names.scope, names.read_only, *(f"{host}{domain}" for domain in domains for host in hosts))
+
+
+def build_address(database: DatabaseIdentity, shard: str) -> ShardAddress:
+    names, domain = ShardNames(database.name, shard), f"{database.namespace}.svc"
+    hosts = (f"{host}.{domain}" for host in (names.scope, names.read_only, names.pods))
+    host, read_host, members_host = hosts
+    return ShardAddress(shard, host, POSTGRESQL_PORT, read_host, members_host)
 
 
 def database_labels(database: DatabaseIdentity) -> dict[str, str]:

@@ -1,10 +1,11 @@
-"""A shard's Services and its PodDisruptionBudget. Pure."""
+"""A shard's Services and its PodDisruptionBudgets. Pure."""
 
 from typing import Any
 
 from .inputs import ShardManifestInput
 from .names import (
     POSTGRESQL_PORT,
+    PRIMARY,
     REPLICA,
     RESTAPI_PORT,
     ROLE_LABEL,
@@ -69,16 +70,27 @@ def service(shard: ShardManifestInput, name: str, spec: dict[str, Any]) -> dict[
     }
 
 
-def build_disruption_budget(shard: ShardManifestInput) -> dict[str, Any]:
-    """One member at a time may be evicted, and one that is broken already need not be waited for."""
+def build_disruption_budgets(shard: ShardManifestInput) -> tuple[dict[str, Any], ...]:
+    """No primary is evicted that could hand over first, and of several standbys one at a time.
+
+    By `minAvailable`, which counts the pods of the selector; `maxUnavailable` would count all that the StatefulSet has. A
+    pod of two budgets cannot be evicted at all, so they must not overlap. One that is broken already need not be waited for.
+    """
     names = ShardNames(shard.database.name, shard.shard)
+    return (
+        build_disruption_budget(shard, names.scope, REPLICA, max(shard.members - 2, 0)),
+        build_disruption_budget(shard, names.primary, PRIMARY, 1 if shard.members > 1 else 0),
+    )
+
+
+def build_disruption_budget(shard: ShardManifestInput, name: str, role: str, least: int) -> dict[str, Any]:
     return {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
-        "metadata": owned_metadata(shard.database, names.scope, labels_with_scope(shard)),
+        "metadata": owned_metadata(shard.database, name, labels_with_scope(shard)),
         "spec": {
-            "maxUnavailable": 1,
-            "selector": {"matchLabels": shard_labels(shard.database, shard.shard)},
+            "minAvailable": least,
+            "selector": {"matchLabels": {**shard_labels(shard.database, shard.shard), ROLE_LABEL: role}},
             "unhealthyPodEvictionPolicy": "AlwaysAllow",
         },
     }

@@ -4,9 +4,10 @@ At the first bootstrap they reach the pods as CAISSON_DCS and lie upon those of 
 on the cluster keeps them itself, and what differs is sent to a member (configuring.py).
 """
 
+from collections.abc import Mapping
 from typing import Any
 
-from caisson_operator.api.sharded_database_spec import Durability
+from caisson_operator.api.sharded_database_spec import Durability, Failover
 from caisson_operator.core.quantities import parse_quantity
 
 MEBIBYTE = 1024 * 1024
@@ -18,10 +19,22 @@ ANY_LAG_BYTES = 1024 * 1024 * MEBIBYTE
 TOLERABLE_LAG_BYTES = MEBIBYTE
 # Settings under which a member throws its data directory away by itself.
 DISCARDING = ("remove_data_directory_on_rewind_failure", "remove_data_directory_on_diverged_timelines")
+# What is set unless the user sets it: small, since a member's memory may be.
+DEFAULT_PARAMETERS = {"shared_buffers": "64MB", "jit": "off"}
+# Beside the parameters themselves: names of those that the user had set, so that one that is taken out is found.
+OF_USER = "caisson_parameters"
+# Beside the timings: that they were asked for, so that those of a user who takes his wish back go back to the shortest.
+HAS_TIMINGS = "caisson_failover"
 
 
-def build_cluster_settings(durability: Durability, members: int, storage_size: str) -> dict[str, Any]:
-    """`storage_size` is a quantity such as 2Gi."""
+def build_cluster_settings(
+    durability: Durability,
+    members: int,
+    storage_size: str,
+    parameters: Mapping[str, str],
+    failover: Failover | None = None,
+) -> dict[str, Any]:
+    """`storage_size` is a quantity such as 2Gi, `parameters` and `failover` are the user's."""
     is_synchronous = durability != Durability.ASYNCHRONOUS and members > 1
     return {
         "synchronous_mode": is_synchronous,
@@ -33,8 +46,19 @@ def build_cluster_settings(durability: Durability, members: int, storage_size: s
             # With every acknowledged commit on a standby, a member that cannot be rewound is worth less than a fresh
             # copy; without, it may hold the only copy of what was acknowledged, and a person decides.
             **dict.fromkeys(DISCARDING, is_synchronous),
-            "parameters": build_disk_parameters(storage_size),
+            "parameters": {**DEFAULT_PARAMETERS, **parameters, **build_disk_parameters(storage_size)},
         },
+        OF_USER: sorted(parameters),
+        **({HAS_TIMINGS: True, **build_timings(failover)} if failover else {}),
+    }
+
+
+def build_timings(failover: Failover) -> dict[str, int]:
+    """Seconds, as Patroni calls them."""
+    return {
+        "ttl": failover.ttl_seconds,
+        "loop_wait": failover.loop_wait_seconds,
+        "retry_timeout": failover.retry_timeout_seconds,
     }
 
 

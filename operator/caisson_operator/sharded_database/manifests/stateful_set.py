@@ -5,6 +5,7 @@ members do not wait for each other, since any of them may have to be the first t
 a lost node: a pod of a StatefulSet is not replaced before its node is known to be dead, however early it is evicted.
 """
 
+import hashlib
 import json
 from typing import Any
 
@@ -17,9 +18,13 @@ from .names import (
     owned_metadata,
     shard_labels,
 )
+from .secrets import AUTHORITY_KEY
 from .services import labels_with_scope
 from .settings import build_cluster_settings
 
+# Of a pod: what it was made by. One whose value is another than that of the StatefulSet's template is out of date.
+TEMPLATE = "caisson.dev/template"
+BOOTSTRAP_SETTINGS = "CAISSON_DCS"
 ENGINE_USER = 999  # workloads/postgres/Dockerfile
 DATA_PATH = "/var/lib/caisson"
 STOP_SECONDS = 60  # A fast shutdown writes a checkpoint, and the leader's record is given up after it.
@@ -48,16 +53,25 @@ def build_stateful_set(shard: ShardManifestInput) -> dict[str, Any]:
                 "whenDeleted": str(shard.database.deletion_policy),
                 "whenScaled": "Retain",
             },
-            "template": {
-                "metadata": {
-                    "labels": labels_with_scope(shard),
-                    "annotations": {"kubectl.kubernetes.io/default-container": "postgresql"},
-                },
-                "spec": build_pod(shard),
-            },
+            "template": build_template(shard),
             "volumeClaimTemplates": [build_volume_claim(shard)],
         },
     }
+
+
+def build_template(shard: ShardManifestInput) -> dict[str, Any]:
+    pod = build_pod(shard)
+    annotations = {"kubectl.kubernetes.io/default-container": "postgresql", TEMPLATE: fingerprint(pod)}
+    return {"metadata": {"labels": labels_with_scope(shard), "annotations": annotations}, "spec": pod}
+
+
+def fingerprint(pod: dict[str, Any]) -> str:
+    """Without the settings that are read at a shard's first bootstrap alone: no member is restarted for those."""
+    lasting = [
+        {**container, "env": [variable for variable in container["env"] if variable["name"] != BOOTSTRAP_SETTINGS]}
+        for container in pod["containers"]
+    ]
+    return hashlib.sha256(as_json({**pod, "containers": lasting}).encode()).hexdigest()[:16]
 
 
 def build_volume_claim(shard: ShardManifestInput) -> dict[str, Any]:
@@ -68,7 +82,7 @@ def build_volume_claim(shard: ShardManifestInput) -> dict[str, Any]:
         "metadata": {"name": "data", "labels": shard_labels(shard.database, shard.shard)},
         "spec": {
             "accessModes": ["ReadWriteOnce"],
-            "resources": {"requests": {"storage": shard.storage_size}},
+            "resources": {"requests": {"storage": shard.claimed_size or shard.storage_size}},
             **storage_class,
         },
     }
@@ -119,6 +133,7 @@ def build_container(shard: ShardManifestInput) -> dict[str, Any]:
         "volumeMounts": [
             {"name": "data", "mountPath": DATA_PATH},
             {"name": "credentials", "mountPath": "/etc/caisson/credentials", "readOnly": True},
+            {"name": "certificate", "mountPath": "/etc/caisson/certificate", "readOnly": True},
             {"name": "run", "mountPath": "/run/caisson"},
             {"name": "socket", "mountPath": "/run/postgresql"},
             {"name": "tmp", "mountPath": "/tmp"},
@@ -129,7 +144,7 @@ def build_container(shard: ShardManifestInput) -> dict[str, Any]:
 
 def build_agent_container(shard: ShardManifestInput) -> dict[str, Any]:
     """In every pod, since durability and the number of members change without a restart: where no standby has every
-    commit, the agent finds nothing to do. It mounts nothing, and no probe restarts it: silent, it costs only speed.
+    commit, the agent finds nothing to do. It mounts nothing but what it knows the members by, and no probe restarts it: silent, it costs only speed.
     """
     return {
         "name": "early-expiry",
@@ -141,15 +156,18 @@ def build_agent_container(shard: ShardManifestInput) -> dict[str, Any]:
         # No limit of its processor: throttled, it would look too seldom to be sure of any silence.
         "resources": {"requests": {"cpu": "10m", "memory": "48Mi"}, "limits": {"memory": "128Mi"}},
         "securityContext": RESTRICTED,
+        "volumeMounts": [{"name": "authority", "mountPath": "/etc/caisson/authority", "readOnly": True}],
     }
 
 
 def build_environment(shard: ShardManifestInput) -> list[dict[str, Any]]:
-    settings = build_cluster_settings(shard.durability, shard.members, shard.storage_size)
+    settings = build_cluster_settings(
+        shard.durability, shard.members, shard.storage_size, shard.parameters, shard.failover
+    )
     return [
         *build_identity(shard),
         {"name": "PATRONI_KUBERNETES_LABELS", "value": as_json(shard_labels(shard.database, shard.shard))},
-        {"name": "CAISSON_DCS", "value": as_json(settings)},
+        {"name": BOOTSTRAP_SETTINGS, "value": as_json(settings)},
     ]
 
 
@@ -170,8 +188,9 @@ def build_probes() -> dict[str, Any]:
     Patroni's own loop and nothing of PostgreSQL: a restart helps a hung loop only, and a broken database is Patroni's
     to mend. Readiness is the leader, or a standby that streams and follows; a member that does neither never is.
     """
-    alive = {"httpGet": {"path": "/liveness", "port": RESTAPI_PORT}, "timeoutSeconds": 5}
-    ready = {"httpGet": {"path": f"/readiness?lag={READY_LAG}&mode=apply", "port": RESTAPI_PORT}, "timeoutSeconds": 5}
+    restapi = {"port": RESTAPI_PORT, "scheme": "HTTPS"}
+    alive = {"httpGet": {"path": "/liveness", **restapi}, "timeoutSeconds": 5}
+    ready = {"httpGet": {"path": f"/readiness?lag={READY_LAG}&mode=apply", **restapi}, "timeoutSeconds": 5}
     return {
         "startupProbe": {**alive, "periodSeconds": 2, "failureThreshold": 150},
         "livenessProbe": {**alive, "periodSeconds": 10, "failureThreshold": 6},
@@ -180,10 +199,16 @@ def build_probes() -> dict[str, Any]:
 
 
 def build_volumes(shard: ShardManifestInput) -> list[dict[str, Any]]:
-    """The root file system is read-only. What holds a password lies in memory."""
-    secret = {"secretName": credentials_name(shard.database.name), "defaultMode": 0o400}
+    """The root file system is read-only. What holds a password lies in memory.
+
+    Mounted Secrets are root's, and open to the pod's group: so PostgreSQL takes its key from there, and a change of the
+    Secret is a change of the file.
+    """
+    certificate = {"secretName": ShardNames(shard.database.name, shard.shard).certificate, "defaultMode": 0o400}
     return [
-        {"name": "credentials", "secret": secret},
+        {"name": "credentials", "secret": {"secretName": credentials_name(shard.database.name), "defaultMode": 0o400}},
+        {"name": "certificate", "secret": certificate},
+        {"name": "authority", "secret": {**certificate, "items": [{"key": AUTHORITY_KEY, "path": AUTHORITY_KEY}]}},
         {"name": "run", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
         {"name": "socket", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
         {"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}},

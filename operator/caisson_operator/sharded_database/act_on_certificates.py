@@ -1,0 +1,33 @@
+"""The steps that make keys, each as the Secret that it leaves behind. Safe to repeat; no decision is made here."""
+
+from datetime import datetime
+
+from caisson_operator.effects.certificates import issue_certificate, make_authority
+from caisson_operator.effects.kube import KubeApi, ObjectRef
+
+from .manifests import (
+    DatabaseIdentity,
+    ShardNames,
+    authority_name,
+    build_authority_secret,
+    build_certificate_secret,
+    build_server_names,
+)
+from .observe_certificates import read_key_pair
+
+
+async def create_authority(kube: KubeApi, database: DatabaseIdentity, now: datetime) -> None:
+    made = make_authority(f"Caisson {database.name}", now)
+    await kube.create_once(build_authority_secret(database, made.certificate, made.key))
+
+
+async def issue(kube: KubeApi, database: DatabaseIdentity, shard: str, now: datetime) -> None:
+    """Raises LookupError where the authority has gone since it was looked for."""
+    name = authority_name(database.name)
+    secret = await kube.get(ObjectRef("v1", "Secret", database.namespace, name))
+    if secret is None:
+        raise LookupError(f"the Secret {name} has gone")
+    authority = read_key_pair(secret)
+    scope = ShardNames(database.name, shard).scope
+    made = issue_certificate(authority, scope, build_server_names(database, shard), now)
+    await kube.apply(build_certificate_secret(database, shard, made.certificate, made.key, authority.certificate))
