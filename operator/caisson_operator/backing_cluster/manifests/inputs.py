@@ -1,0 +1,22 @@
+"""What manifests are built from beside the resource: values that were observed or made once. Pure."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Passwords:
+    """`application` is what the binding names; `admin` is the operator's and the members' own; `peer` is ZooKeeper's between members."""
+
+    application: str = field(repr=False)
+    admin: str = field(repr=False)
+    peer: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What follows from how things stand: how many pods there are to be, and whether an ensemble was formed."""
+
+    replicas: int
+    is_formed: bool
+    credentials_uid: str = ""
+    """Of the Secret that was seen."""

@@ -1,0 +1,47 @@
+"""Names and ports of a cluster's objects, as docs/reference/backing-cluster-objects.md has them. Pure."""
+
+from dataclasses import dataclass
+
+REDIS_PORT, SENTINEL_PORT = 6379, 26379
+ZOOKEEPER_PORT, PEER_PORT, ELECTION_PORT = 2181, 2888, 3888
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """StatefulSet, PodDisruptionBudget, and the Service that clients are led by are called like the cluster itself."""
+
+    cluster: str
+    namespace: str
+
+    @property
+    def pods(self) -> str:
+        """The headless Service by which each member has a host name."""
+        return f"{self.cluster}-members"
+
+    @property
+    def credentials(self) -> str:
+        return f"{self.cluster}-credentials"
+
+    @property
+    def binding(self) -> str:
+        return f"{self.cluster}-binding"
+
+    @property
+    def epoch(self) -> str:
+        """The ConfigMap with the number that every new primary raises; account, role and binding of the agent that may."""
+        return f"{self.cluster}-epoch"
+
+    @property
+    def ensemble(self) -> str:
+        """The ConfigMap that says whether the ensemble has been formed."""
+        return f"{self.cluster}-ensemble"
+
+    @property
+    def host(self) -> str:
+        return f"{self.cluster}.{self.namespace}.svc"
+
+    def pod(self, ordinal: int) -> str:
+        return f"{self.cluster}-{ordinal}"
+
+    def member_host(self, ordinal: int) -> str:
+        return f"{self.pod(ordinal)}.{self.pods}.{self.namespace}.svc"

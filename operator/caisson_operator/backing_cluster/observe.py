@@ -1,0 +1,178 @@
+"""Read everything about one cluster once: its Kubernetes objects, then every member. Reads only.
+
+A member that cannot be reached is a finding, not a failure.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from caisson_operator.core.content import content_of, identity_of
+from caisson_operator.core.objects import read_secret
+from caisson_operator.effects.kube import KubeApi, Manifest, ObjectRef
+from caisson_operator.effects.redis import RedisUnreachable, read_sentinel
+from caisson_operator.effects.redis import read_server as read_redis
+from caisson_operator.effects.zookeeper import ZooKeeperUnreachable
+from caisson_operator.effects.zookeeper import read_server as read_zookeeper
+
+from .manifests import TEMPLATE, Names, Passwords
+from .manifests.names import REDIS_PORT, SENTINEL_PORT, ZOOKEEPER_PORT
+from .observed import Epoch, Observed, Pod, RedisView, ZooKeeperView
+from .wanted import Wanted
+
+_LISTED = (("v1", "Service"), ("policy/v1", "PodDisruptionBudget"), ("apps/v1", "StatefulSet"))
+_RIGHTS = (
+    ("v1", "ServiceAccount"),
+    ("rbac.authorization.k8s.io/v1", "Role"),
+    ("rbac.authorization.k8s.io/v1", "RoleBinding"),
+)
+
+
+async def observe_cluster(kube: KubeApi, wanted: Wanted, status: Mapping[str, Any], now: datetime) -> Observed:
+    objects = await _observe_objects(kube, wanted, status, now)
+    if objects.passwords is None:
+        return objects
+    reachable = [pod for pod in objects.pods if pod.address]  # one that leaves may lead until it has handed over
+    if not wanted.is_redis:
+        return await _observe_zookeeper(objects, reachable)
+    return await _observe_redis(objects, reachable, wanted, objects.passwords.admin)
+
+
+async def read_admin_password(kube: KubeApi, wanted: Wanted) -> str:
+    """Raises LookupError where the Secret has gone."""
+    name = Names(wanted.owner.name, wanted.owner.namespace).credentials
+    passwords = _read_passwords(await kube.get(ObjectRef("v1", "Secret", wanted.owner.namespace, name)))
+    if passwords is None:
+        raise LookupError(f"the Secret {name} has gone")
+    return passwords.admin
+
+
+async def _observe_objects(kube: KubeApi, wanted: Wanted, status: Mapping[str, Any], now: datetime) -> Observed:
+    """By label; what the operator may not list, by name."""
+    names, labels = Names(wanted.owner.name, wanted.owner.namespace), wanted.owner.labels
+    listed = [item for version, kind in _LISTED for item in await kube.list(version, kind, names.namespace, labels)]
+    named = await asyncio.gather(*(kube.get(ref) for ref in _name_objects(wanted, names)))
+    found = [*listed, *filter(None, named)]
+    by_name = {identity_of(manifest): manifest for manifest in found}
+    pods = await kube.list("v1", "Pod", names.namespace, labels)
+    troubles = await _observe_troubles(kube, names) if any(not _is_ready(pod) for pod in pods) or not pods else {}
+    claims = await kube.list("v1", "PersistentVolumeClaim", names.namespace, labels)
+    stateful_set = by_name.get(("StatefulSet", names.cluster))
+    credentials = by_name.get(("Secret", names.credentials))
+    return Observed(
+        now=now,
+        contents={identity: content_of(manifest) for identity, manifest in by_name.items()},
+        passwords=_read_passwords(credentials),
+        credentials_uid=credentials["metadata"]["uid"] if credentials else "",
+        has_volumes=bool(claims),
+        epoch=_read_epoch(by_name.get(("ConfigMap", names.epoch))),
+        has_leading=("Endpoints", names.cluster) in by_name,
+        is_formed=_data(by_name.get(("ConfigMap", names.ensemble))).get("formed") == "true",
+        replicas=stateful_set["spec"]["replicas"] if stateful_set else None,
+        pods=tuple(sorted((_build_pod(pod, troubles) for pod in pods), key=lambda pod: pod.ordinal)),
+        status=status,
+    )
+
+
+def _name_objects(wanted: Wanted, names: Names) -> list[ObjectRef]:
+    refs = [("v1", "Secret", names.credentials), ("v1", "Secret", names.binding)]
+    if wanted.is_redis:
+        refs += [("v1", "ConfigMap", names.epoch), *((version, kind, names.epoch) for version, kind in _RIGHTS)]
+        refs += [("v1", "Endpoints", names.cluster)] if wanted.is_replicated else []
+    else:
+        refs += [("v1", "ConfigMap", names.ensemble)]
+    return [ObjectRef(version, kind, names.namespace, name) for version, kind, name in refs]
+
+
+async def _observe_redis(objects: Observed, pods: list[Pod], wanted: Wanted, password: str) -> Observed:
+    found = await asyncio.gather(*(_try_redis(pod, wanted, password) for pod in pods))
+    views = {pod.name: view for pod, view in zip(pods, found, strict=True) if isinstance(view, RedisView)}
+    failed = {pod.name: why for pod, why in zip(pods, found, strict=True) if isinstance(why, str)}
+    return replace(objects, redis=views, unreachable=failed)
+
+
+async def _try_redis(pod: Pod, wanted: Wanted, password: str) -> RedisView | str:
+    try:
+        server = await read_redis(pod.address, REDIS_PORT, password)
+    except RedisUnreachable as error:
+        return str(error)[:300]
+    view = RedisView(
+        server.is_primary, server.is_linked, server.epoch, server.least_replicas, server.replicas, server.priority
+    )
+    if not wanted.is_replicated:
+        return view
+    try:
+        sentinel = await read_sentinel(pod.address, SENTINEL_PORT, password, wanted.owner.name)
+    except RedisUnreachable:
+        return view
+    return replace(
+        view,
+        sentinel_leader=sentinel.leader,
+        quorum=sentinel.quorum,
+        other_sentinels=sentinel.other_sentinels,
+        known_replicas=sentinel.replicas,
+    )
+
+
+async def _observe_zookeeper(objects: Observed, pods: list[Pod]) -> Observed:
+    found = await asyncio.gather(*(_try_zookeeper(pod) for pod in pods))
+    views = {pod.name: view for pod, view in zip(pods, found, strict=True) if isinstance(view, ZooKeeperView)}
+    failed = {pod.name: why for pod, why in zip(pods, found, strict=True) if isinstance(why, str)}
+    return replace(objects, zookeeper=views, unreachable=failed)
+
+
+async def _try_zookeeper(pod: Pod) -> ZooKeeperView | str:
+    try:
+        server = await read_zookeeper(pod.address, ZOOKEEPER_PORT)
+    except ZooKeeperUnreachable as error:
+        return str(error)[:300]
+    return ZooKeeperView(server.mode, server.members, server.version)
+
+
+async def _observe_troubles(kube: KubeApi, names: Names) -> dict[str, str]:
+    """The last warning that Kubernetes has about each pod, by its uid, or each volume, by its name: why it does not come up."""
+    troubles: dict[str, str] = {}
+    events = await kube.list("v1", "Event", names.namespace)
+    for event in sorted(events, key=lambda e: e.get("lastTimestamp") or e.get("eventTime") or ""):
+        about = event.get("involvedObject", {})
+        if event.get("type") == "Warning":
+            key = about.get("uid") if about.get("kind") == "Pod" else about.get("name")
+            troubles[str(key)] = str(event.get("message", "")).strip()[:200]
+    return troubles
+
+
+def _build_pod(pod: Manifest, troubles: Mapping[str, str]) -> Pod:
+    metadata, is_ready = pod["metadata"], _is_ready(pod)
+    return Pod(
+        name=metadata["name"],
+        ordinal=int(metadata["name"].rsplit("-", 1)[1]),
+        uid=metadata["uid"],
+        address=(pod.get("status") or {}).get("podIP", ""),
+        template=(metadata.get("annotations") or {}).get(TEMPLATE, ""),
+        is_ready=is_ready,
+        is_leaving="deletionTimestamp" in metadata,
+        trouble="" if is_ready else troubles.get(metadata["uid"], "") or troubles.get(f"data-{metadata['name']}", ""),
+    )
+
+
+def _is_ready(pod: Manifest) -> bool:
+    conditions = (pod.get("status") or {}).get("conditions", [])
+    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
+
+
+def _read_passwords(secret: Manifest | None) -> Passwords | None:
+    if secret is None:
+        return None
+    values = read_secret(secret)
+    return Passwords(values["application"], values["admin"], values["peer"])
+
+
+def _read_epoch(config_map: Manifest | None) -> Epoch | None:
+    data = _data(config_map)
+    return Epoch(int(data.get("epoch", "0")), data.get("member", "")) if config_map else None
+
+
+def _data(config_map: Manifest | None) -> dict[str, str]:
+    return (config_map or {}).get("data") or {}

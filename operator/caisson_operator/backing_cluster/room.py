@@ -1,0 +1,121 @@
+"""The room of BackingCluster as the frame sees it: observe, decide, act, build_status (core/room.py)."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from caisson_operator.api.backing_cluster_status import BackingClusterStatus
+from caisson_operator.api.resource import BackingCluster
+from caisson_operator.core.decisions import Decision, HeldUp, Step
+from caisson_operator.core.images import Images
+from caisson_operator.effects import redis, zookeeper
+from caisson_operator.effects.kube import KubeApi, ObjectRef
+from caisson_operator.effects.room_context import RoomContext
+
+from . import steps
+from .decide import LOOK_AGAIN_SECONDS, decide
+from .manifests import Names, Passwords, build_credentials, build_epoch, build_leading
+from .manifests.names import ELECTION_PORT, PEER_PORT, REDIS_PORT, SENTINEL_PORT, ZOOKEEPER_PORT
+from .observe import observe_cluster, read_admin_password
+from .observed import Observed
+from .status import build_status
+from .wanted import Wanted, read_wanted
+
+PASSWORD_BYTES = 24
+
+
+@dataclass(frozen=True, slots=True)
+class BackingClusterRoom:
+    """Keeps nothing: every connection is opened for one question."""
+
+    kube: KubeApi
+    images: Images
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    async def observe(self, resource: BackingCluster) -> Observed:
+        return await observe_cluster(self.kube, self._read(resource), resource.status, self.clock())
+
+    def decide(self, resource: BackingCluster, observed: Observed) -> Decision:
+        return decide(self._read(resource), observed)
+
+    async def act(self, resource: BackingCluster, step: Step) -> None:
+        wanted = self._read(resource)
+        match step:
+            case steps.MakeCredentials():
+                await self.kube.create_once(build_credentials(wanted, _build_passwords()))
+            case steps.MakeEpoch():
+                await self.kube.create_once(build_epoch(wanted, step.number))
+            case steps.MakeLeading():
+                await self.kube.create_once(build_leading(wanted))
+            case steps.Apply():
+                for manifest in step.manifests:
+                    await self.kube.apply(manifest)
+            case steps.Evict():
+                await self._evict(wanted, step)
+            case _:
+                await self._tell_members(wanted, step)
+
+    def build_status(self, resource: BackingCluster, observed: Observed, decision: Decision) -> BackingClusterStatus:
+        return build_status(self._read(resource), observed, decision)
+
+    async def close(self) -> None:
+        """Nothing is held open."""
+
+    def _read(self, resource: BackingCluster) -> Wanted:
+        return read_wanted(resource, self.images)
+
+    async def _evict(self, wanted: Wanted, step: steps.Evict) -> None:
+        pod = ObjectRef("v1", "Pod", wanted.owner.namespace, step.member)
+        if not await self.kube.evict(pod, step.uid):
+            message = f"the PodDisruptionBudget keeps {step.member} from being restarted now"
+            raise HeldUp("EvictionRefused", message, LOOK_AGAIN_SECONDS)
+
+    async def _tell_members(self, wanted: Wanted, step: Step) -> None:
+        password = await read_admin_password(self.kube, wanted)
+        names, cluster = Names(wanted.owner.name, wanted.owner.namespace), wanted.owner.name
+        match step:
+            case steps.SetLeastReplicas():
+                await redis.set_least_replicas(step.address, REDIS_PORT, password, step.least)
+            case steps.SetPriority():
+                await redis.set_priority(step.address, REDIS_PORT, password, step.priority)
+            case steps.SetQuorum():
+                await redis.set_quorum(step.address, SENTINEL_PORT, password, cluster, step.quorum)
+            case steps.ForgetMembers():
+                await redis.forget_members(step.address, SENTINEL_PORT, password, cluster)
+            case steps.HandOver():
+                await self._hand_over(step, password, cluster)
+            case steps.AddMember():
+                line = _describe(names, step.number)
+                await zookeeper.add_member(_hosts(step.addresses), password, line, step.version)
+            case steps.RemoveMember():
+                await zookeeper.remove_member(_hosts(step.addresses), password, step.number, step.version)
+            case _:
+                raise TypeError(f"no step of this room: {step!r}")
+
+    async def _hand_over(self, step: steps.HandOver, password: str, cluster: str) -> None:
+        try:
+            await redis.ask_for_failover(step.address, SENTINEL_PORT, password, cluster)
+        except redis.RedisUnreachable as error:
+            raise HeldUp(
+                "HandOverRefused", f"Sentinel did not begin a failover: {error}", LOOK_AGAIN_SECONDS
+            ) from error
+        raise HeldUp("HandingOver", "waiting for another member to lead", LOOK_AGAIN_SECONDS)
+
+
+def _describe(names: Names, number: int) -> str:
+    """As workloads/zookeeper/zookeeper_member/member.py has it."""
+    return f"server.{number}={names.member_host(number - 1)}:{PEER_PORT}:{ELECTION_PORT}:participant;0.0.0.0:{ZOOKEEPER_PORT}"
+
+
+def _hosts(addresses: tuple[str, ...]) -> str:
+    return ",".join(f"{address}:{ZOOKEEPER_PORT}" for address in addresses)
+
+
+def _build_passwords() -> Passwords:
+    application, admin, peer = (secrets.token_urlsafe(PASSWORD_BYTES) for _ in range(3))
+    return Passwords(application, admin, peer)
+
+
+def build_room(context: RoomContext) -> BackingClusterRoom:
+    return BackingClusterRoom(context.kube, context.images)

@@ -1,0 +1,104 @@
+"""The whole status, from what was observed. Pure."""
+
+from caisson_operator.api.id_allocator_spec import Mode
+from caisson_operator.api.id_allocator_status import AllocatorPhase, IdAllocatorStatus, ServerStatus
+from caisson_operator.api.status import Binding, Condition
+from caisson_operator.core.conditions import ConditionStatus, ConditionType
+from caisson_operator.core.decisions import Decision, Plan, Refuse, Settled, Wait
+
+from .decide import decide_backend, has_servers
+from .manifests import Names
+from .observed import Observed
+from .wanted import Wanted
+
+TRUE, FALSE = ConditionStatus.TRUE, ConditionStatus.FALSE
+
+
+def build_status(wanted: Wanted, observed: Observed, decision: Decision) -> IdAllocatorStatus:
+    names = Names(wanted.owner.name, wanted.owner.namespace)
+    is_bound = ("Secret", names.binding) in observed.contents
+    conditions = (
+        _ready(wanted, observed, decision, is_bound),
+        _backend_ready(wanted, observed),
+        _progressing(decision),
+        _clock_rollback(wanted, observed),
+    )
+    return IdAllocatorStatus(
+        phase=_summarize(conditions[0], decision, is_bound),
+        conditions=conditions,
+        binding=Binding(name=names.binding) if is_bound else None,
+        backend=wanted.backend.name if wanted.backend else None,
+        server=_build_server(names, observed) if has_servers(wanted, observed) else None,
+    )
+
+
+def _build_server(names: Names, observed: Observed) -> ServerStatus:
+    counts = [pod.counts for pod in observed.pods if pod.counts]
+    return ServerStatus(
+        url=names.url,
+        replicas=len(observed.pods),
+        ready=sum(pod.is_ready for pod in observed.pods),
+        allocated=sum(each.allocated for each in counts) if counts else None,
+        clock_rollbacks=sum(each.clock_rollbacks for each in counts) if counts else None,
+        leased_worker_ids=max((each.leased for each in counts if each.leased is not None), default=None),
+        worker_ids=max((each.worker_ids for each in counts if each.worker_ids is not None), default=None),
+    )
+
+
+def _ready(wanted: Wanted, observed: Observed, decision: Decision, is_bound: bool) -> Condition:
+    backend = decide_backend(wanted, observed)
+    if not isinstance(backend, Settled):
+        return _condition(ConditionType.READY, FALSE, backend.reason, backend.message)
+    if isinstance(decision, Refuse):
+        return _condition(ConditionType.READY, FALSE, decision.reason, decision.message)
+    if observed.token_trouble and has_servers(wanted, observed):
+        return _condition(ConditionType.READY, FALSE, "TokenUnusable", observed.token_trouble)
+    if not is_bound:
+        return _condition(ConditionType.READY, FALSE, "NotBoundYet", "the binding is being made")
+    if wanted.replicas and not any(pod.is_ready for pod in observed.pods):
+        return _condition(ConditionType.READY, FALSE, "NoServerReady", "no server has ids to give yet")
+    return _condition(ConditionType.READY, TRUE, "Serving", "ids can be had")
+
+
+def _backend_ready(wanted: Wanted, observed: Observed) -> Condition:
+    decision = decide_backend(wanted, observed)
+    if wanted.backend is None:
+        return _condition(ConditionType.BACKEND_READY, TRUE, "NotNeeded", "mode uuid7 needs no store")
+    if isinstance(decision, Settled):
+        return _condition(ConditionType.BACKEND_READY, TRUE, "BackendServes", f"{wanted.backend.told} serves")
+    return _condition(ConditionType.BACKEND_READY, FALSE, decision.reason, decision.message)
+
+
+def _progressing(decision: Decision) -> Condition:
+    match decision:
+        case Plan() | Wait():
+            return _condition(ConditionType.PROGRESSING, TRUE, decision.reason, decision.message)
+        case Refuse():
+            return _condition(ConditionType.PROGRESSING, FALSE, decision.reason, decision.message)
+        case Settled():
+            return _condition(ConditionType.PROGRESSING, FALSE, "AsWanted", "what was asked for is there")
+
+
+def _clock_rollback(wanted: Wanted, observed: Observed) -> Condition:
+    """Of the servers alone: an application's own process tells it by its metric and its log."""
+    seen = {pod.name: pod.counts.clock_rollbacks for pod in observed.pods if pod.counts and pod.counts.clock_rollbacks}
+    if wanted.mode is not Mode.SNOWFLAKE or not seen:
+        return _condition(ConditionType.CLOCK_ROLLBACK, FALSE, "NoneSeen", "no server has seen its clock go back")
+    told = ", ".join(f"{name} ({count} times)" for name, count in sorted(seen.items()))
+    message = (
+        f"the wall clock went back since the start of: {told}. No id comes twice; within maxRollback ids go on from the last "
+        "time, beyond it they are refused until the clock has caught up. Look at the time synchronisation of their nodes"
+    )
+    return _condition(ConditionType.CLOCK_ROLLBACK, TRUE, "ClockWentBack", message)
+
+
+def _summarize(ready: Condition, decision: Decision, is_bound: bool) -> AllocatorPhase:
+    if isinstance(decision, Refuse):
+        return AllocatorPhase.REFUSED
+    if ready.status is TRUE:
+        return AllocatorPhase.READY
+    return AllocatorPhase.DEGRADED if is_bound else AllocatorPhase.WAITING
+
+
+def _condition(kind: ConditionType, status: ConditionStatus, reason: str, message: str) -> Condition:
+    return Condition(type=str(kind), status=status, reason=reason, message=message[:2000])
