@@ -10,9 +10,10 @@ from importlib.metadata import PackageNotFoundError, version
 from platform import python_version
 
 from .arguments import build_parser
-from .commands import Surroundings, run
+from .commands import Surroundings, needs_cluster, run
 from .connection import Connection, Target, connect
 from .errors import CliError
+from .kube import Nowhere
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 
@@ -21,7 +22,8 @@ def main(arguments: Sequence[str] | None = None, open_connection: Callable[[Targ
     own = _version_of("kubectl-caisson")
     options = build_parser(own).parse_args(arguments)
     try:
-        connection = open_connection(Target(options.kubeconfig, options.context, options.namespace))
+        target = Target(options.kubeconfig, options.context, options.namespace)
+        connection = open_connection(target) if needs_cluster(options) else Connection(Nowhere(), "")
         run(options, _look_around(connection, own))
     except CliError as error:
         return _end(f"error: {error}", FAILED)

@@ -2,9 +2,11 @@
 
 import argparse
 import re
+from datetime import datetime
 from pathlib import Path
 from typing import TypeAlias
 
+from .ids import ID_BITS
 from .release import DEFAULT_NAMESPACE
 
 PROGRAM = "kubectl caisson"
@@ -13,6 +15,8 @@ _OVERVIEW = f"""examples:
   {PROGRAM} status
   {PROGRAM} switchover flights s0
   {PROGRAM} expand plan flights --shards 4
+  {PROGRAM} lock list
+  {PROGRAM} backing
 
 exit codes:
   0  done
@@ -25,17 +29,20 @@ Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 def build_parser(version: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
-        description="See, expand and switch over sharded databases of Caisson.",
+        description="See, expand and switch over what Caisson runs: sharded databases, locks, backing clusters.",
         epilog=_OVERVIEW,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"kubectl-caisson {version}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_status(commands)
+    _add_backing(commands)
     _add_failovers(commands)
     _add_switchover(commands)
     _add_expand(commands)
+    _add_lock(commands)
     _add_report(commands)
+    _add_id(commands)
     return parser
 
 
@@ -54,16 +61,52 @@ def parse_label(text: str) -> str:
     return text
 
 
+def parse_lock(text: str) -> str:
+    """The name of a lock, as the SDK takes them: anything but control characters, 512 bytes at most."""
+    if not text or len(text.encode()) > 512 or not text.isprintable():
+        raise argparse.ArgumentTypeError(
+            f"{text[:64]!r} is no name of a lock: up to 512 bytes without control characters"
+        )
+    return text
+
+
 def parse_count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no number from 1")
     return int(text)
 
 
+def parse_bits(text: str) -> tuple[int, int, int]:
+    parts = text.split("+")
+    if len(parts) != 3 or not all(part.isdecimal() and int(part) for part in parts) or sum(map(int, parts)) > ID_BITS:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no layout such as 41+10+12: three numbers, at most {ID_BITS} together"
+        )
+    timestamp, worker, sequence = map(int, parts)
+    return timestamp, worker, sequence
+
+
+def parse_moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = datetime.min
+    if moment.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no moment such as 2026-01-01T00:00:00Z")
+    return moment
+
+
 def _add_status(commands: Commands) -> None:
     text = "What is the matter with a database, or with all of a namespace: findings, shards, a running expansion."
     command = _add(commands, "status", text, ("status", "status flights -n demo", "status flights -o json"))
     command.add_argument("name", nargs="?", type=parse_label, metavar="NAME", help="a ShardedDatabase (default: all)")
+    _add_output(command)
+
+
+def _add_backing(commands: Commands) -> None:
+    text = "What is the matter with a backing cluster, or with all of a namespace: findings, leader, each member's role and health."
+    command = _add(commands, "backing", text, ("backing", "backing locks -n demo", "backing locks -o json"))
+    command.add_argument("name", nargs="?", type=parse_label, metavar="NAME", help="a BackingCluster (default: all)")
     _add_output(command)
 
 
@@ -102,6 +145,35 @@ def _add_expand(commands: Commands) -> None:
     _add_name(_add(steps, "resume", "Let a paused expansion go on.", ("expand resume flights",)))
 
 
+def _add_lock(commands: Commands) -> None:
+    text = "See who holds and who waits in a lock space, and take a lock away, as the operator last saw it."
+    examples = ("lock list", "lock show jobs invoice:42", "lock release jobs invoice:42")
+    command = _add(commands, "lock", text, examples, is_leaf=False)
+    steps = command.add_subparsers(dest="step", required=True, metavar="list|show|release")
+    text = "The lock spaces of a namespace, or one: the locks that are waited for most and held longest."
+    listing = _add(steps, "list", text, ("lock list", "lock list jobs -o json"))
+    listing.add_argument("name", nargs="?", type=parse_label, metavar="NAME", help="a DistributedLock (default: all)")
+    _add_output(listing)
+    show = _add(
+        steps, "show", "Who holds one lock, since when, with which fencing token.", ("lock show jobs invoice:42",)
+    )
+    _add_lock_names(show)
+    _add_output(show)
+    text = (
+        "Take a lock from whoever holds it, and pass it on. The holder learns of it when it next renews; a shard refuses what it "
+        "writes with its fence afterwards, since the next token is greater."
+    )
+    release = _add(steps, "release", text, ("lock release jobs invoice:42",))
+    _add_lock_names(release)
+    release.add_argument("--timeout", type=parse_seconds, default=60.0, metavar="60s", help="how long to follow")
+    release.add_argument("--no-wait", action="store_true", help="ask and do not follow")
+
+
+def _add_lock_names(command: argparse.ArgumentParser) -> None:
+    command.add_argument("name", type=parse_label, metavar="NAME", help="a DistributedLock")
+    command.add_argument("lock", type=parse_lock, metavar="LOCK", help="a lock of it")
+
+
 def _add_report(commands: Commands) -> None:
     text = (
         "Pack what is known of a database for a bug report: objects, events, logs, versions. Secrets are never read, and what looks "
@@ -117,6 +189,25 @@ def _add_report(commands: Commands) -> None:
     )
     where = f"where the operator runs (default: looked for; {DEFAULT_NAMESPACE} if that is not allowed)"
     command.add_argument("--operator-namespace", type=parse_label, metavar="NAMESPACE", help=where)
+
+
+def _add_id(commands: Commands) -> None:
+    command = _add(
+        commands, "id", "What an id of an IdAllocator says.", ("id decode 119742133161689088",), is_leaf=False
+    )
+    steps = command.add_subparsers(dest="step", required=True, metavar="decode")
+    text = "When, by which worker id, and as the how-manieth of its millisecond an id was made. Without --resource no cluster is asked."
+    examples = (
+        "id decode 119742133161689088",
+        "id decode 119742133161689088 --resource orders",
+        "id decode 5 --bits 41+8+14",
+    )
+    decode = _add(steps, "decode", text, examples)
+    decode.add_argument("id", metavar="ID", help="a number, or a UUID of version 7")
+    decode.add_argument("--resource", type=parse_label, metavar="NAME", help="the IdAllocator whose layout it has")
+    decode.add_argument("--bits", type=parse_bits, metavar="41+10+12", help="bits of timestamp, worker id and sequence")
+    decode.add_argument("--epoch", type=parse_moment, metavar="2026-01-01T00:00:00Z", help="what timestamps count from")
+    _add_output(decode)
 
 
 def _add(

@@ -5,24 +5,33 @@ told, and silence would read as health.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 
+from .layout import format_seconds, one_line
 from .resource import Condition, Database
 
-_GOOD_WHEN_TRUE = frozenset({"Ready", "SchemaApplied"})
-_GOOD_WHEN_FALSE = frozenset({"Degraded", "Unprotected", "FailoverBlocked"})
-_NEITHER = frozenset({"Progressing", "Expanding"})
+GOOD_WHEN_TRUE = frozenset({"Ready", "SchemaApplied", "BackendReady"})
+GOOD_WHEN_FALSE = frozenset(
+    {"Degraded", "Unprotected", "FailoverBlocked", "MemberLost", "LeaderLost", "ClockRollback", "StaleHolder"}
+)
+NEITHER = frozenset({"Progressing", "Expanding", "Updating"})
 
 
 def is_finding(condition: Condition) -> bool:
-    if condition.type in _GOOD_WHEN_TRUE:
+    if condition.type in GOOD_WHEN_TRUE:
         return condition.status != "True"
-    if condition.type in _GOOD_WHEN_FALSE:
+    if condition.type in GOOD_WHEN_FALSE:
         return condition.status != "False"
-    return condition.type not in _NEITHER
+    return condition.type not in NEITHER
 
 
 def list_findings(database: Database) -> list[Condition]:
     return [condition for condition in database.conditions if is_finding(condition)]
+
+
+def describe_finding(condition: Condition, now: datetime) -> str:
+    since = f" (for {format_seconds((now - condition.since).total_seconds())})" if condition.since else ""
+    return f"{condition.type} is {condition.status}: {condition.reason}: {one_line(condition.message)}{since}"
 
 
 def describe_staleness(database: Database) -> str | None:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from .errors import Unreachable
+
 Manifest = dict[str, Any]
 
 DATABASE_LABEL = "caisson.dev/database"
@@ -23,6 +25,19 @@ class Kube(Protocol):
         """The object afterwards. A field of `change` that is None is taken away (RFC 7386)."""
 
 
+class Nowhere:
+    """For commands that ask no cluster."""
+
+    def get(self, path: str, query: Mapping[str, str] | None = None) -> Manifest:
+        raise Unreachable(f"no cluster was connected to, so {path} cannot be read")
+
+    def get_text(self, path: str, query: Mapping[str, str] | None = None) -> str:
+        raise Unreachable(f"no cluster was connected to, so {path} cannot be read")
+
+    def merge_patch(self, path: str, change: Mapping[str, Any]) -> Manifest:
+        raise Unreachable(f"no cluster was connected to, so {path} cannot be changed")
+
+
 def collection_path(api_version: str, plural: str, namespace: str | None) -> str:
     """All objects of a kind; in every namespace if there is none."""
     root = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
@@ -30,11 +45,7 @@ def collection_path(api_version: str, plural: str, namespace: str | None) -> str
 
 
 def database_path(namespace: str, name: str) -> str:
-    return f"{databases_path(namespace)}/{name}"
-
-
-def databases_path(namespace: str) -> str:
-    return collection_path("caisson.dev/v1alpha1", "shardeddatabases", namespace)
+    return f"{collection_path('caisson.dev/v1alpha1', 'shardeddatabases', namespace)}/{name}"
 
 
 def database_selector(name: str) -> str:

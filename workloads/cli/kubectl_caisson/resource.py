@@ -120,7 +120,7 @@ def read_database(manifest: Mapping[str, Any]) -> Database:
         generation=metadata.get("generation", 0),
         observed_generation=status.get("observedGeneration"),
         phase=status.get("phase"),
-        conditions=tuple(_condition(entry) for entry in status.get("conditions", ())),
+        conditions=read_conditions(status),
         shards=tuple(_shard(entry) for entry in status.get("shards", ())),
         expansion=_expansion(status["expansion"]) if status.get("expansion") else None,
         failovers=tuple(_failover(entry) for entry in status.get("failovers", ())),
@@ -130,6 +130,10 @@ def read_database(manifest: Mapping[str, Any]) -> Database:
 
 def read_moment(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
+
+
+def read_conditions(status: Mapping[str, Any]) -> tuple[Condition, ...]:
+    return tuple(_condition(entry) for entry in status.get("conditions", ()))
 
 
 def _condition(entry: Mapping[str, Any]) -> Condition:

@@ -1,29 +1,19 @@
-"""`status`: one database on half a screen, worst things first. Pure but for one read."""
+"""`status`: one database on half a screen, worst things first. Pure."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from .errors import NotSo
 from .estimate import describe_estimate
-from .findings import describe_staleness, find_condition, list_findings
-from .kube import Kube, Manifest, database_path, databases_path
+from .fetching import Kind
+from .findings import describe_finding, describe_staleness, find_condition, list_findings
+from .kube import Manifest
 from .layout import format_bytes, format_seconds, one_line, render_table
-from .resource import Condition, Database, Expansion, read_database
+from .resource import Database, Expansion, read_database
 
+DATABASE = Kind("ShardedDatabase", "shardeddatabases", "sdb")
 _SHARD_HEADER = ("SHARD", "PRIMARY", "TIMELINE", "READY", "BUCKETS")
 _PASSED_ON = ("phase", "shardCount", "shards", "expansion", "failovers", "switchover")
-
-
-def fetch_databases(kube: Kube, namespace: str, name: str | None) -> list[Manifest]:
-    if name is not None:
-        return [kube.get(database_path(namespace, name))]
-    found: list[Manifest] = kube.get(databases_path(namespace))["items"]
-    if not found:
-        raise NotSo(
-            f"there is no ShardedDatabase in namespace {namespace}. All of them: kubectl get sdb --all-namespaces"
-        )
-    return found
 
 
 def render_all(manifests: Iterable[Manifest], now: datetime) -> str:
@@ -34,7 +24,7 @@ def render_database(database: Database, now: datetime) -> list[str]:
     lines = [f"{database.namespace}/{database.name}: {database.phase or 'no phase yet'}, {_count_shards(database)}"]
     stale = describe_staleness(database)
     lines += [f"  ! {stale}"] if stale else []
-    lines += [f"  ! {_describe_condition(condition, now)}" for condition in list_findings(database)]
+    lines += [f"  ! {describe_finding(condition, now)}" for condition in list_findings(database)]
     lines += _describe_progressing(database)
     if database.shards:
         lines += ["", *_render_shards(database)]
@@ -65,11 +55,6 @@ def _count_shards(database: Database) -> str:
     there = sum(1 for shard in database.shards if shard.primary)
     noun = "shard" if database.wanted_shards == 1 else "shards"
     return f"{there} of {database.wanted_shards} {noun} with a primary"
-
-
-def _describe_condition(condition: Condition, now: datetime) -> str:
-    since = f" (for {format_seconds((now - condition.since).total_seconds())})" if condition.since else ""
-    return f"{condition.type} is {condition.status}: {condition.reason}: {one_line(condition.message)}{since}"
 
 
 def _describe_progressing(database: Database) -> list[str]:

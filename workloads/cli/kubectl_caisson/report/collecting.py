@@ -48,7 +48,7 @@ def collect(kube: Kube, wish: Wish, versions: dict[str, str], bundle: Bundle) ->
 
 def belongs_to(database: str, name: str) -> bool:
     """Whether an object of this name is the database, or one that is made for it: flights, flights-s0-1, data-flights-s0-1."""
-    return re.fullmatch(rf"(data-)?{re.escape(database)}(-s\d+(-.*)?|-binding|-credentials)?", name) is not None
+    return re.fullmatch(rf"(data-)?{re.escape(database)}(-s\d+(-.*)?|-binding|-credentials|-ca)?", name) is not None
 
 
 def _add_database(kube: Kube, wish: Wish, bundle: Bundle) -> None:
