@@ -10,7 +10,7 @@ ONLY ?=
 
 $(shell mkdir -p build)
 .DEFAULT_GOAL := help
-.PHONY: help demo test check unit postgres api e2e bench up down generate lock format
+.PHONY: help demo test check unit postgres coordination api e2e bench up down generate lock format
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -19,15 +19,15 @@ demo: .venv/ready ## the main job on real flights: expand under live traffic, th
 	tests/kind/up
 	$(WITH_TOOLS) $(ASIDE) $(PYTHON) tests/demo/run
 
-test: check postgres api e2e ## every test there is, kind included
+test: check postgres coordination api e2e ## every test there is, kind included
 
 check: .venv/ready ## without a cluster: format, lint, types, imports, unit, sim, generated files, chart
 	tests/kind/tools client
 	$(PYTHON) -m ruff format --check operator workloads tests
 	$(PYTHON) -m ruff check operator workloads tests
 	$(PYTHON) -m mypy operator/caisson_operator workloads/sdk/caisson workloads/cli/kubectl_caisson workloads/flights \
-	  workloads/postgres/early_expiry
-	PYTHONPATH=operator:workloads/sdk:workloads/cli:workloads/postgres .venv/bin/lint-imports
+	  workloads/postgres/early_expiry workloads/redis/epoch_agent workloads/redis/redis_member workloads/zookeeper/zookeeper_member
+	PYTHONPATH=operator:workloads/sdk:workloads/cli:workloads/postgres:workloads/redis:workloads/zookeeper .venv/bin/lint-imports
 	$(PYTEST) tests/unit tests/sim -q
 	$(MAKE) --no-print-directory generate
 	git diff --exit-code --stat -- crds charts docs/reference
@@ -37,6 +37,11 @@ postgres: .venv/ready ## against real local PostgreSQL clusters, without Kuberne
 	tests/postgres/install
 	$(PYTEST) tests/postgres -q
 
+coordination: .venv/ready ## locks and ids on real Redis, ZooKeeper and PostgreSQL servers, without Kubernetes
+	tests/postgres/install
+	tests/coordination/install
+	$(PYTEST) tests/coordination -q
+
 api: .venv/ready ## against a real kube-apiserver and etcd, without nodes
 	tests/kind/tools client apiserver
 	$(WITH_TOOLS) $(PYTEST) tests/api -q
@@ -45,8 +50,9 @@ e2e: .venv/ready ## on kind; ONLY=expression picks tests; the cluster stays up
 	tests/kind/up
 	$(WITH_TOOLS) $(ASIDE) $(PYTEST) tests/e2e -q $(if $(ONLY),-k "$(ONLY)")
 
-bench: .venv/ready ## measurements into build/bench; ONLY=name picks one
+bench: .venv/ready ## measurements into build/bench; ONLY=name picks one (coordination: ACQUISITIONS=100000; failover: ROUNDS=10 FAULTS="pod_killed ...")
 	tests/postgres/install
+	tests/coordination/install
 	$(WITH_TOOLS) PYTHONPATH=tests:operator:workloads/sdk:workloads $(PYTHON) -m bench $(ONLY)
 
 up: ## a three-node kind cluster

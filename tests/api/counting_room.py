@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from caisson_operator.api.resource import ShardedDatabase
 from caisson_operator.api.sharded_database_status import DatabasePhase, ShardedDatabaseStatus
@@ -13,6 +13,7 @@ from caisson_operator.core.decisions import Decision, Plan, Settled, Step
 from caisson_operator.effects.kube import ObjectRef
 from caisson_operator.effects.room_context import RoomContext
 from caisson_operator.settings import read_settings
+from caisson_operator.sharded_database.kind import SHARDED_DATABASE
 from caisson_operator.telemetry.logs import set_up_logs
 
 
@@ -50,7 +51,8 @@ class CountingRoom:
 
 
 async def run() -> None:
-    await Replica(read_settings(os.environ), CountingRoom).run()
+    kinds = (replace(SHARDED_DATABASE, build_room=CountingRoom),)
+    await Replica(read_settings(os.environ), kinds).run()
 
 
 if __name__ == "__main__":

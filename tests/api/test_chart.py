@@ -11,6 +11,7 @@ SETTINGS = [
     (),
     ("watchNamespaces={default,kube-system}",),
     ("clusterWide=true", "operator.replicas=1"),
+    ("nodes.read=false",),
     ("crds.create=false", "imagePullSecrets={registry}", "operator.podAnnotations.a=b"),
 ]
 
@@ -67,13 +68,28 @@ def test_monitors_and_rules_are_behind_switches(server: ApiServer) -> None:
     assert monitors <= on
 
 
+@pytest.mark.parametrize(
+    ("setting", "namespaces"),
+    [("clusterWide=true", {"any": True}), ("watchNamespaces={a,b}", {"matchNames": ["a", "b"]})],
+)
+def test_servers_of_ids_are_scraped_where_the_operator_watches(
+    server: ApiServer, setting: str, namespaces: dict[str, object]
+) -> None:
+    rendered = template(server, setting, "monitoring.serviceMonitor.enabled=true")
+    monitors = [each for each in yaml.safe_load_all(rendered) if each and each["kind"] == "ServiceMonitor"]
+    (of_ids,) = [each["spec"] for each in monitors if each["metadata"]["name"].endswith("-ids")]
+    assert of_ids["selector"]["matchLabels"] == {"caisson.dev/kind": "IdAllocator"}
+    assert of_ids["namespaceSelector"] == namespaces
+
+
 def test_the_definitions_stay_when_the_release_goes(server: ApiServer) -> None:
-    (definition,) = [
+    definitions = [
         manifest
         for manifest in yaml.safe_load_all(template(server))
         if manifest and manifest["kind"] == "CustomResourceDefinition"
     ]
-    assert definition["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+    assert len(definitions) == len(list((REPOSITORY / "crds").iterdir()))
+    assert all(d["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep" for d in definitions)
 
 
 def test_pods_meet_the_restricted_level(server: ApiServer) -> None:

@@ -16,9 +16,11 @@ from early_expiry.effects import TOUCHED, Hands, NothingTouched
 from early_expiry.kube import Conflict, Kube
 from early_expiry.observe import Eyes
 from early_expiry.records import NO_SYNC, LeaderRecord, SyncRecord
+from early_expiry.timings import Timings
 
 ANNOTATIONS = {
     "flights-s0": {"leader": "flights-s0-0", "acquireTime": "a", "renewTime": "r", "ttl": "20", "optime": "1"},
+    "flights-s0-config": {"config": '{"ttl":30,"loop_wait":10,"retry_timeout":10}'},
     "flights-s0-sync": {"leader": "flights-s0-0", "sync_standby": "flights-s0-1", "quorum": "0"},
 }
 
@@ -31,7 +33,7 @@ class Shard:
 
     @property
     def eyes(self) -> Eyes:
-        return Eyes(self.kube, "flights-s0", own_address="127.0.0.1")
+        return Eyes(self.kube, "flights-s0", own_address="127.0.0.1", members=urllib3.PoolManager())
 
     def hands(self, stamps: "itertools.count[int] | itertools.repeat[int]") -> Hands:
         return Hands(self.kube, "flights-s0", "flights-s0-1", unix_nanoseconds=stamps.__next__)
@@ -60,6 +62,7 @@ def shard(server: ApiServer, namespace: str, tmp_path: Path) -> Shard:
     ports = [{"name": "postgresql", "port": 5432}]
     shard.create("flights-s0", subsets=[{"addresses": [{"ip": "10.0.0.1"}], "ports": ports}])
     shard.create("flights-s0-sync")
+    shard.create("flights-s0-config")
     return shard
 
 
@@ -71,7 +74,7 @@ def test_ends_a_lead_and_leaves_the_rest_of_the_record(shard: Shard) -> None:
     found = shard.server.get("endpoints", "flights-s0", "-n", shard.namespace)
     assert "leader" not in found["metadata"]["annotations"]
     assert found["metadata"]["annotations"].items() >= {"acquireTime": "a", "renewTime": "r", "optime": "1"}.items()
-    assert not found.get("subsets")
+    assert found["subsets"], "the next leader's takes its place"
     assert shard.sync().standbys == sync.standbys
     mark = shard.server.get("endpoints", "flights-s0-sync", "-n", shard.namespace)["metadata"]["annotations"]
     assert mark[TOUCHED] == "flights-s0-1 0"
@@ -108,6 +111,12 @@ def test_hides_a_pod_and_does_not_miss_one_that_is_gone(shard: Shard) -> None:
     found = shard.server.get("pod", "flights-s0-0", "-n", shard.namespace)
     assert "status" not in found["metadata"].get("annotations", {})
     asyncio.run(shard.hands(itertools.count()).hide_member("flights-s0-9"))
+
+
+def test_timings_are_those_that_patroni_keeps_and_the_shortest_before_it_keeps_any(shard: Shard) -> None:
+    assert asyncio.run(shard.eyes.read_timings()) == Timings(loop_wait=10, ttl=30)
+    shard.server.kubectl("delete", "endpoints", "flights-s0-config", "-n", shard.namespace)
+    assert asyncio.run(shard.eyes.read_timings()) == Timings()
 
 
 def test_a_shard_without_a_sync_record_is_asynchronous(shard: Shard) -> None:

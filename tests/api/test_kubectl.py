@@ -45,6 +45,11 @@ def test_a_small_resource_is_filled_with_defaults(server: ApiServer, namespace: 
     assert made["tables"] == [{"name": "t", "key": ["k"], "strategy": "hash", "buckets": 64}]
 
 
+def test_one_word_names_all_kinds(server: ApiServer, namespace: str) -> None:
+    server.kubectl("create", "-f", "-", stdin=database(namespace, BASE))
+    assert server.kubectl("get", "caisson", "-n", namespace, "-o", "name") == "shardeddatabase.caisson.dev/flights\n"
+
+
 def test_get_shows_what_matters_in_columns(server: ApiServer, namespace: str) -> None:
     server.kubectl("create", "-f", "-", stdin=database(namespace, BASE))
     status = {
@@ -58,7 +63,7 @@ def test_get_shows_what_matters_in_columns(server: ApiServer, namespace: str) ->
     stub = {**database(namespace, BASE), "status": status}
     del stub["spec"]
     server.kubectl("apply", "--server-side", "--subresource=status", "-f", "-", stdin=stub)
-    head, row = server.kubectl("get", "caisson", "-n", namespace).splitlines()
+    head, row = server.kubectl("get", "sdb", "-n", namespace).splitlines()
     assert head.split() == ["NAME", "PHASE", "SHARDS", "READY", "EXPANSION", "MOVED", "OF", "AGE"]
     assert row.split()[:-1] == ["flights", "Expanding", "4", "True", "Switching", "12", "32"]
 

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -15,6 +16,7 @@ from caisson_operator.core.leadership import Timing
 from caisson_operator.effects.kube import KubeApi
 from caisson_operator.effects.kube_session import open_kube_api
 from caisson_operator.effects.lease import LeadershipLost, LeaseElector, LeaseName, read_record
+from caisson_operator.loop_thread import LoopThread
 
 TIMING = Timing(duration=2.0, renew_deadline=1.5, retry=0.2, request=1.0)
 PATIENCE_SECONDS = 30
@@ -91,6 +93,37 @@ async def test_a_write_whose_answer_was_lost_costs_nobody_the_lease(server: ApiS
         renewing.cancel()
         record = read_record(server.get("lease", "test", "-n", namespace))
         assert record.holder == "a"
+
+
+async def hold_up_the_loop(server: ApiServer, namespace: str, renewing: "asyncio.Task[None]") -> str:
+    """Whoever holds the Lease once the main loop of the leader "a" has been busy for longer than the Lease lasts."""
+    second = start_candidate(server, namespace, "b")
+    try:
+        time.sleep(3 * TIMING.duration)  # noqa: ASYNC251 - nothing else happens on this loop, which is the point
+        return read_record(server.get("lease", "test", "-n", namespace)).holder
+    finally:
+        renewing.cancel()
+        second.kill()
+        second.wait()
+
+
+@pytest.mark.asyncio
+async def test_a_busy_main_loop_does_not_cost_the_lead(server: ApiServer, namespace: str) -> None:
+    async with LoopThread("lease") as aside, aside.opened(open_kube_api(str(server.kubeconfig))) as kube:
+        first = build(kube, namespace, "a")
+        await aside.run(first.acquire())
+        renewing = asyncio.create_task(aside.run(first.renew_until_lost()))
+        await asyncio.sleep(0)
+        assert await hold_up_the_loop(server, namespace, renewing) == "a"
+
+
+@pytest.mark.asyncio
+async def test_the_control_that_renews_on_its_main_loop_loses_it(server: ApiServer, namespace: str) -> None:
+    async with connected(server) as kube:
+        first = build(kube, namespace, "a")
+        await first.acquire()
+        renewing = asyncio.create_task(first.renew_until_lost())
+        assert await hold_up_the_loop(server, namespace, renewing) == "b"
 
 
 CANDIDATE = """

@@ -52,6 +52,9 @@ class Operators:
             "CAISSON_NAMESPACE": self.namespace,
             "CAISSON_POD_NAME": name,
             "CAISSON_POSTGRES_IMAGE": "postgres:test",
+            "CAISSON_REDIS_IMAGE": "redis:test",
+            "CAISSON_ZOOKEEPER_IMAGE": "zookeeper:test",
+            "CAISSON_IDS_IMAGE": "ids:test",
             "CAISSON_LEASE_SECONDS": "4,3,0.5",
             "CAISSON_HTTP_PORT": str(port),
             **settings,
@@ -182,7 +185,7 @@ def test_the_rights_that_the_chart_gives_in_one_namespace_are_enough(
 ) -> None:
     install(server, namespace)
     operators.use_account("caisson-operator")
-    operators.start("one", CAISSON_WATCH_NAMESPACES=namespace)
+    operators.start("one", CAISSON_WATCH_NAMESPACES=namespace, CAISSON_READS_NODES="true")
     wait_for("the canary", lambda: CANARY_AGE in operators.ask("one", "/metrics")[1])
     server.kubectl("create", "-f", "-", stdin=database(namespace, changed(shards=2)))
     wait_for("two shards", lambda: shard_count(server, namespace) == 2)
@@ -194,7 +197,8 @@ def test_the_rights_that_the_chart_gives_cluster_wide_are_enough_anywhere(
 ) -> None:
     install(server, namespace, "clusterWide=true")
     operators.use_account("caisson-operator")
-    operators.start("one", CAISSON_WATCH_NAMESPACES="*", CAISSON_ENGINE_CLUSTER_ROLE="caisson-engine")
+    nodes = {"CAISSON_READS_NODES": "true"}
+    operators.start("one", CAISSON_WATCH_NAMESPACES="*", CAISSON_ENGINE_CLUSTER_ROLE="caisson-engine", **nodes)
     elsewhere = f"{namespace}-elsewhere"
     server.kubectl("create", "namespace", elsewhere)
     server.kubectl("create", "-f", "-", stdin=database(elsewhere, changed(shards=2)))

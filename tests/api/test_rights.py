@@ -12,6 +12,25 @@ MUST = [
     ("watch", "shardeddatabases.caisson.dev"),
     ("patch", "shardeddatabases.caisson.dev/flights", "--subresource=status"),
     ("update", "shardeddatabases.caisson.dev/flights", "--subresource=finalizers"),
+    ("list", "backingclusters.caisson.dev"),
+    ("watch", "backingclusters.caisson.dev"),
+    ("patch", "backingclusters.caisson.dev/cache", "--subresource=status"),
+    ("update", "backingclusters.caisson.dev/cache", "--subresource=finalizers"),
+    ("create", "configmaps"),
+    ("get", "configmaps/cache-epoch"),
+    ("create", "endpoints"),
+    ("watch", "endpoints"),
+    ("create", "serviceaccounts"),
+    ("patch", "roles.rbac.authorization.k8s.io/cache-epoch"),
+    ("create", "rolebindings.rbac.authorization.k8s.io"),
+    ("watch", "distributedlocks.caisson.dev"),
+    ("patch", "distributedlocks.caisson.dev/jobs", "--subresource=status"),
+    ("watch", "idallocators.caisson.dev"),
+    ("patch", "idallocators.caisson.dev/orders", "--subresource=status"),
+    ("create", "deployments.apps"),
+    ("patch", "deployments.apps/orders-id-server"),
+    ("create", "backingclusters.caisson.dev"),
+    ("patch", "backingclusters.caisson.dev/jobs-lock"),
     ("create", "statefulsets.apps"),
     ("patch", "statefulsets.apps/flights-s0"),
     ("watch", "statefulsets.apps"),
@@ -22,6 +41,9 @@ MUST = [
     ("watch", "pods"),
     ("list", "endpoints"),
     ("list", "persistentvolumeclaims"),
+    ("patch", "persistentvolumeclaims/data-flights-s0-0"),
+    ("delete", "persistentvolumeclaims/data-flights-s0-0"),
+    ("create", "pods/flights-s0-0", "--subresource=eviction"),
     ("create", "secrets"),
     ("get", "secrets/flights-credentials"),
     ("patch", "secrets/flights-binding"),
@@ -31,17 +53,25 @@ MUST = [
 ]
 MUST_NOT = [
     ("delete", "statefulsets.apps/flights-s0"),
-    ("delete", "persistentvolumeclaims/data-flights-s0-0"),
     ("delete", "secrets/flights-credentials"),
     ("delete", "pods/flights-s0-0"),
     ("list", "secrets"),
     ("watch", "secrets"),
-    ("get", "configmaps/another"),
+    ("list", "configmaps"),
+    ("delete", "configmaps/cache-epoch"),
     ("create", "pods"),
     ("create", "pods", "--subresource=exec"),
-    ("create", "roles.rbac.authorization.k8s.io"),
+    ("create", "clusterroles.rbac.authorization.k8s.io"),
+    ("escalate", "roles.rbac.authorization.k8s.io"),
+    ("bind", "roles.rbac.authorization.k8s.io"),
+    ("impersonate", "serviceaccounts"),
+    ("create", "serviceaccounts", "--subresource=token"),
     ("patch", "shardeddatabases.caisson.dev/flights"),
     ("delete", "shardeddatabases.caisson.dev/flights"),
+    ("patch", "distributedlocks.caisson.dev/jobs"),
+    ("patch", "idallocators.caisson.dev/orders"),
+    ("delete", "deployments.apps/orders-id-server"),
+    ("delete", "backingclusters.caisson.dev/jobs-lock"),
 ]
 ENGINE_MUST = [
     ("patch", "endpoints/flights-s0"),
@@ -112,6 +142,23 @@ def test_by_default_it_watches_its_own_namespace_alone(server: ApiServer, instal
     assert refusals(server, OPERATOR, "watched", MUST) == MUST
 
 
+def test_it_reads_nodes_and_volumes_of_the_cluster_unless_told_otherwise_and_writes_neither(
+    server: ApiServer, install: Install
+) -> None:
+    reads = [("get", "nodes/a"), ("list", "nodes"), ("watch", "nodes"), ("get", "persistentvolumes/a")]
+    writes = [
+        ("patch", "nodes/a"),
+        ("delete", "nodes/a"),
+        ("delete", "persistentvolumes/a"),
+        ("list", "persistentvolumes"),
+    ]
+    install("watchNamespaces={watched}")
+    assert [wish for wish in reads if not server.can(OPERATOR, *wish)] == []
+    assert [wish for wish in writes if server.can(OPERATOR, *wish)] == []
+    install("watchNamespaces={watched}", "nodes.read=false")
+    assert [wish for wish in reads if server.can(OPERATOR, *wish)] == []
+
+
 def test_the_lease_is_its_own(server: ApiServer, install: Install) -> None:
     install("watchNamespaces={watched}")
     lease = "leases.coordination.k8s.io"
@@ -131,6 +178,29 @@ def test_the_engines_account_reads_no_secret(server: ApiServer, install: Install
         "get", "secrets", "-n", "watched", "--as", "system:serviceaccount:watched:caisson-engine"
     )
     assert "is forbidden" in refused.error
+
+
+def test_users_of_a_namespace_may_do_with_its_resources_what_they_may_with_others(
+    server: ApiServer, install: Install
+) -> None:
+    """The roles that the cluster's own take in, each bound here by itself: a bare API server has nobody who puts them together."""
+    install("watchNamespaces={watched}")
+    for of in ("view", "edit"):
+        role = f"caisson-operator-{of}-caisson-system"
+        labels = server.kubectl("get", "clusterrole", role, "-o", "jsonpath={.metadata.labels}")
+        assert f"aggregate-to-{of}" in labels
+        server.kubectl(
+            "create", "rolebinding", of, "-n", "private", f"--clusterrole={role}", f"--serviceaccount=private:{of}"
+        )
+    kinds = ("backingclusters", "distributedlocks", "idallocators", "shardeddatabases")
+    for kind in (f"{name}.caisson.dev" for name in kinds):
+        assert server.can("private:view", "list", kind, "-n", "private")
+        assert not server.can("private:view", "patch", f"{kind}/x", "-n", "private")
+        assert server.can("private:edit", "patch", f"{kind}/x", "-n", "private")
+        assert not server.can("private:edit", "patch", f"{kind}/x", "--subresource=status", "-n", "private")
+    assert server.can("private:edit", "patch", "shardeddatabases.caisson.dev/x", "--subresource=scale", "-n", "private")
+    install("watchNamespaces={watched}", "rbac.aggregate=false")
+    assert "view-caisson-system" not in server.kubectl("get", "clusterroles", "-o", "name")
 
 
 def test_cluster_wide_it_may_bind_the_engines_role_and_no_other(server: ApiServer, install: Install) -> None:
@@ -154,3 +224,27 @@ def test_cluster_wide_it_may_bind_the_engines_role_and_no_other(server: ApiServe
     assert "attempting to grant RBAC permissions not currently held" in refused.error
     server.kubectl(*apply, stdin=bind("caisson-engine"))
     assert refusals(server, "private:caisson-engine", "private", ENGINE_MUST) == []
+
+
+def build_role(resource: str, *verbs: str) -> dict[str, object]:
+    rule = {"apiGroups": [""], "resources": [resource], "resourceNames": ["cache-epoch"], "verbs": list(verbs)}
+    metadata = {"name": "made-by-the-operator", "namespace": "watched"}
+    return {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": metadata, "rules": [rule]}
+
+
+def test_the_operator_grants_the_agent_its_two_objects_and_nothing_that_it_may_not_do_itself(
+    server: ApiServer, install: Install
+) -> None:
+    install("watchNamespaces={watched}")
+    create = ("create", "--dry-run=server", "-f", "-", "--as", f"system:serviceaccount:{OPERATOR}")
+    for resource in ("configmaps", "endpoints"):
+        server.kubectl(*create, stdin=build_role(resource, "get", "update"))
+    for resource, verb in (
+        ("configmaps", "delete"),
+        ("secrets", "delete"),
+        ("pods", "delete"),
+        ("pods/exec", "create"),
+    ):
+        refused = server.try_kubectl(*create, stdin=build_role(resource, verb))
+        assert refused.code != 0
+        assert "attempting to grant RBAC permissions not currently held" in refused.error

@@ -3,10 +3,15 @@
 import sys
 from collections.abc import Callable, Sequence
 
-from bench import expansion, sdk
+from bench import coordination, expansion, failover, sdk
 from bench.record import Record, show, write_records
 
-BENCHES: dict[str, Callable[[], Sequence[Record]]] = {"expansion": expansion.measure, "sdk": sdk.measure}
+BENCHES: dict[str, Callable[[], Sequence[Record]]] = {
+    "expansion": expansion.measure,
+    "sdk": sdk.measure,
+    "failover": failover.measure,
+    "coordination": coordination.measure,
+}
 
 
 def main(names: Sequence[str]) -> int:

@@ -9,7 +9,8 @@ from demo.cluster import REPOSITORY, Resource, get, get_all, kubectl, run, run_v
 RELEASE = "caisson"
 SYSTEM_NAMESPACE = "caisson-system"
 LEASE = "caisson-operator"
-IMAGES = ("operator", "postgres", "flights")
+IMAGES = ("operator", "postgres", "redis", "zookeeper", "ids", "flights")
+ENGINES = ("postgres", "redis", "zookeeper", "ids")
 BUILD_SECONDS = 1200
 ROLLOUT_SECONDS = 180
 
@@ -20,6 +21,9 @@ class Images:
 
     operator: str
     postgres: str
+    redis: str
+    zookeeper: str
+    ids: str
     flights: str
 
 
@@ -35,7 +39,7 @@ def install(images: Images, namespaces: Iterable[str]) -> None:
     values = {
         "watchNamespaces": sorted(namespaces),
         "operator": {"image": images.operator},
-        "engines": {"postgres": {"image": images.postgres}},
+        "engines": {name: {"image": getattr(images, name)} for name in ENGINES},
     }
     run(
         "helm", "upgrade", "--install", RELEASE, REPOSITORY / "charts/caisson",

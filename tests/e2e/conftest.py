@@ -14,7 +14,9 @@ from demo.story import NAMESPACE as DEMO
 
 pytest.register_assert_rewrite("e2e.scene")
 
-NAMESPACES = ("e2e-move", "e2e-life", "e2e-input", "e2e-failover")
+NAMESPACES = (
+    "e2e-move", "e2e-life", "e2e-input", "e2e-failover", "e2e-faults", "e2e-tls", "e2e-update", "e2e-redis", "e2e-zookeeper", "e2e-lock", "e2e-ids"
+)  # fmt: skip
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from demo.application import Application
-from demo.database import Database
+from demo.cluster import say
+from demo.database import Database, demo_spec
 
 PLANES = 3_322  # the application loads all of them, however few flights
 
@@ -27,3 +28,14 @@ class Scene:
         assert failed == (0, 0, 0), self.application.complaints()
         assert report["rows_found"] == flights + PLANES
         return report
+
+
+def set_up_shard(namespace: str, image: str, rows: int, writes_per_second: int) -> Scene:
+    """One protected shard of two members, loaded, under traffic."""
+    database, application = Database(namespace), Application(namespace, image, rows)
+    database.apply(demo_spec(shards=1))
+    database.wait_ready(240, 1)
+    database.wait_condition("Unprotected", "False", 120, "Protected")
+    application.load(120, say)
+    application.start_traffic(90, "--writes-per-second", str(writes_per_second), "--reads-per-second", "40")
+    return Scene(database, application)

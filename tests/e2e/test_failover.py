@@ -3,16 +3,16 @@
 The tests build on each other, since what they prove together is one history that the checker accepts at the end.
 """
 
+import json
 import time
 from typing import Any
 
 import pytest
 
-from demo.application import Application
-from demo.cluster import get_all, kubectl, say, wait_for
-from demo.database import Database, Primary, demo_spec
+from demo.cluster import get, get_all, kubectl, wait_for
+from demo.database import Primary
 from demo.release import Images
-from e2e.scene import Scene
+from e2e.scene import Scene, set_up_shard
 
 NAMESPACE = "e2e-failover"
 SHARD = "s0"
@@ -24,13 +24,7 @@ WRITES = 500
 
 @pytest.fixture(scope="module")
 def scene(namespace: str, images: Images) -> Scene:
-    database, application = Database(namespace), Application(namespace, images.flights, ROWS)
-    database.apply(demo_spec(shards=1))
-    database.wait_ready(240, 1)
-    database.wait_condition("Unprotected", "False", 120, "Protected")
-    application.load(120, say)
-    application.start_traffic(90, "--writes-per-second", "80", "--reads-per-second", "40")
-    return Scene(database, application)
+    return set_up_shard(namespace, images.flights, ROWS, writes_per_second=80)
 
 
 def ask(scene: Scene, request: str) -> None:
@@ -113,6 +107,30 @@ def test_the_same_request_is_not_run_again(scene: Scene) -> None:
     refused = wait_answer(scene, "nonsense", "Refused")
     assert "SHARD/MEMBER/REQUEST" in refused["message"]
     assert scene.database.wait_primary(SHARD, 60) == leader
+
+
+def settings(scene: Scene) -> dict[str, Any]:
+    """What the shard's Patroni runs with."""
+    kept = get("endpoints", f"{scene.database.name}-{SHARD}-config", scene.database.namespace) or {}
+    found: dict[str, Any] = json.loads(kept["metadata"]["annotations"]["config"])
+    return found
+
+
+def set_timings(scene: Scene, failover: dict[str, int] | None) -> None:
+    patch = json.dumps({"spec": {"failover": failover}})
+    kubectl("patch", "sdb", scene.database.name, "--type=merge", "-p", patch, namespace=scene.database.namespace)
+
+
+def test_timings_reach_patroni_and_go_back_and_nobody_loses_the_lead_over_it(scene: Scene) -> None:
+    before, made = steady(scene), settings(scene)
+    set_timings(scene, {"ttlSeconds": 30, "loopWaitSeconds": 2, "retryTimeoutSeconds": 10})
+    asked = {"ttl": 30, "loop_wait": 2, "retry_timeout": 10}
+    wait_for("the timings", lambda: settings(scene).items() >= asked.items(), 60, scene.database.explain)
+    scene.application.wait_writes(WRITES, 60)
+    set_timings(scene, None)
+    wait_for("the timings of before", lambda: settings(scene) == made, 60, scene.database.explain)
+    scene.application.wait_writes(WRITES, 60)
+    assert steady(scene) == before
 
 
 def test_a_primary_that_was_killed_is_told_as_lost(scene: Scene) -> None:

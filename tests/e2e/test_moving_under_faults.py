@@ -1,4 +1,4 @@
-"""One database under traffic, expanded twice while its operator and a source die, and then a primary: nothing is lost.
+"""One database under traffic, expanded twice while its operator, its sources and its targets die: nothing is lost.
 
 The tests build on each other, since what they prove together is one history that the checker accepts at the end.
 """
@@ -7,7 +7,7 @@ import pytest
 
 from demo.application import Application
 from demo.cluster import get, kubectl, say, wait_for
-from demo.database import Database, demo_spec
+from demo.database import Database, Primary, demo_spec
 from demo.release import SYSTEM_NAMESPACE, Images, leader, wait_for_leader
 from demo.story import describe_expansion
 from e2e.scene import Scene
@@ -76,34 +76,44 @@ def test_resumes_when_the_operator_dies_while_copying_and_while_switching(scene:
     assert read_plan_state(database, FIRST) == "Completed"
 
 
+def lose_primary(scene: Scene, shard: str) -> Primary:
+    """Killed, and followed by a member that has every acknowledged commit; returns the follower."""
+    database = scene.database
+    before = database.wait_primary(shard, 60)
+    database.wait_standby(shard, before, 60)
+    killed_at = database.kill(before)
+    after = database.wait_primary(shard, 60, lambda seen: seen.timeline > before.timeline)
+    assert after.uid != before.uid
+    scene.losses.append((shard, killed_at))
+    return after
+
+
 def test_copies_again_when_a_source_fails_over_while_copying(scene: Scene) -> None:
     database = scene.database
-    before = database.wait_primary("s0", 60)
     database.scale(4)
     wait_phase(scene, SECOND, "Copying")
     wait_for("a copy from s0", lambda: read_begun(database), EXPANSION_SECONDS, database.explain, poll_seconds=0.1)
-    database.wait_standby("s0", before, 60)
-    killed_at = database.kill(before)
-    after = database.wait_primary("s0", 60, lambda seen: seen.timeline > before.timeline)
-    scene.losses.append(("s0", killed_at))
+    lose_primary(scene, "s0")
+
+
+def test_goes_on_when_a_target_fails_over_while_both_sides_are_written(scene: Scene) -> None:
+    wait_phase(scene, SECOND, "DualWriting", "Verifying")
+    lose_primary(scene, "s3")
+
+
+def test_goes_on_when_a_source_and_a_target_fail_over_while_switching(scene: Scene) -> None:
+    """One after the other, and between the groups that are switched and those that are not."""
+    database = scene.database
+    wait_phase(scene, SECOND, "Switching")
+    lose_primary(scene, "s1")
+    lose_primary(scene, "s3")
     wait_phase(scene, SECOND, "Completed")
-    timelines = read_source_timelines(database, ["s3"], SECOND, "s0")
-    assert timelines == {after.timeline}
+    assert read_source_timelines(database, ["s3"], SECOND, "s0") == {database.wait_primary("s0", 60).timeline}
+    scene.application.wait_writes(1_000, 60)
 
 
 def read_begun(database: Database) -> bool:
     return bool(read_source_timelines(database, ["s3"], SECOND, "s0"))
-
-
-def test_fails_over_when_a_primary_dies(scene: Scene) -> None:
-    database = scene.database
-    before = database.wait_primary("s1", 60)
-    database.wait_standby("s1", before, 60)
-    killed_at = database.kill(before)
-    after = database.wait_primary("s1", 60, lambda seen: seen.timeline > before.timeline)
-    assert after.uid != before.uid
-    scene.losses.append(("s1", killed_at))
-    scene.application.wait_writes(1_000, 60)
 
 
 def test_nothing_was_lost_doubled_or_stale_in_all_that_time(scene: Scene) -> None:
@@ -111,4 +121,9 @@ def test_nothing_was_lost_doubled_or_stale_in_all_that_time(scene: Scene) -> Non
     assert report["shards"] == ["s0", "s1", "s2", "s3"]
     assert report["writes_acknowledged"] > 1_000
     assert report["buckets_moved"] >= 32
-    assert all(failover["seconds"] is not None for failover in report["failovers"])
+    # A target may own nothing yet when it is killed; then there is no silence to be measured.
+    of_sources = {
+        failover["shard"]: failover["seconds"] for failover in report["failovers"] if failover["shard"] != "s3"
+    }
+    assert set(of_sources) == {"s0", "s1"}
+    assert None not in of_sources.values()

@@ -18,6 +18,8 @@ class Guards:
     has_durable_target: bool = True
     has_timeline_check: bool = True
     has_term: bool = True
+    has_gates: bool = True  # raised with the fence
+    has_claim_first: bool = True  # committed before the target's gates are raised
 
 
 @dataclass(slots=True)

@@ -52,6 +52,8 @@ class Catalog:
     feeds: dict[str, Feed] = field(default_factory=dict)
     records: dict[tuple[int, int], GroupRecord] = field(default_factory=dict)
     verified: frozenset[tuple[int, int, str]] = frozenset()
+    operator_rotation: str = ""
+    logins: dict[str, str] = field(default_factory=dict)  # role -> its mark; the first role is there from the beginning
     expansions: dict[int, Expansion] = field(default_factory=dict)
     log: tuple[Change, ...] = ()
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import pytest
 
 from caisson_operator.core.decisions import HeldUp, Step
-from caisson_operator.core.layout import Leaf, SwitchGroup
+from caisson_operator.core.layout import RETIRING, Leaf, Login, SwitchGroup
 from caisson_operator.sharded_database import steps
 from caisson_operator.sharded_database.observed import Attachment, LeafState, Shard
 
@@ -32,6 +32,7 @@ class Engine(Protocol):
     def write(self, shard: str, bucket: int, key: int, version: int) -> bool: ...
     def rows(self, shard: str, leaf: Leaf) -> dict[int, int]: ...
     def gate(self, shard: str, bucket: int) -> int: ...
+    def set_gate(self, shard: str, bucket: int, epoch: int) -> None: ...
     def corrupt(self, leaf: Leaf, key: int) -> None:
         """Change one row of the copy behind the subscription's back."""
 
@@ -91,7 +92,6 @@ def copy(engine: Engine, group: SwitchGroup) -> None:
 def switch(engine: Engine, group: SwitchGroup) -> None:
     copy(engine, group)
     engine.act(steps.Fence(group))
-    act_twice(engine, steps.RaiseSourceGates(group))
     act_twice(engine, steps.OpenTarget(group))
 
 
@@ -150,7 +150,7 @@ class ShardsContract:
         assert facts["source map"] == [(number, "s1", 2) for number in group.buckets]
         assert facts["target claims"] == []
         assert engine.rows("s1", group.leaves[0]) == {1: 7}, "drained before the COMMIT"
-        assert engine.gate("s0", bucket) == 1
+        assert engine.gate("s0", bucket) == 2
         assert not engine.write("s0", bucket, 1, 8)
         assert not engine.write("s1", bucket, 1, 8)
 
@@ -165,6 +165,20 @@ class ShardsContract:
         assert (engine.gate("s0", bucket), engine.gate("s1", bucket)) == (2, 2)
         assert engine.write("s1", bucket, 1, 9)
         assert not engine.write("s0", bucket, 1, 10)
+
+    def test_a_gate_beside_its_map_is_settled_at_the_higher_of_both(self, engine: Engine) -> None:
+        plan_group(engine)
+        claims = {b.number: claim.epoch for b, claim in engine.observe()["s0"].shard_map.items()}
+        ahead, behind, *_ = claims
+        assert set(claims.values()) == {1}
+        engine.set_gate("s0", ahead, 2)
+        engine.set_gate("s0", behind, 0)
+        assert engine.observe()["s0"].unsettled_gates == 2
+        engine.act(steps.SettleGates("s0"))
+        found = engine.observe()["s0"]
+        assert found.unsettled_gates == 0
+        assert (engine.gate("s0", ahead), engine.gate("s0", behind)) == (2, 1)
+        assert {b.number: claim.epoch for b, claim in found.shard_map.items()} == claims | {ahead: 2}
 
     def test_after_the_switch_everything_is_cleaned_step_by_step(self, engine: Engine) -> None:
         group = plan_group(engine)
@@ -232,6 +246,24 @@ class ShardsContract:
         for kind in (steps.Unsubscribe, steps.DropSlot, steps.CreateSlot, steps.Subscribe):
             engine.act(kind(group))
         assert not engine.copies_all(group)
+
+    def test_roles_take_turns_and_what_a_shard_notes_is_read_back(self, engine: Engine) -> None:
+        first, second = Login(), Login().follow("r1")
+        assert engine.observe()["s0"].logins == {first.role: ""}
+        for step in (steps.LetIn("s0", second), steps.RetireRole("s0", first.role)):
+            for _ in range(2):  # safe to repeat
+                engine.act(step)
+        assert engine.observe()["s0"].logins == {first.role: RETIRING, second.role: "rotation r1"}
+        engine.act(steps.LetIn("s0", second.follow("r2")))
+        assert engine.observe()["s0"].logins == {first.role: "rotation r2", second.role: "rotation r1"}
+        assert engine.observe()["s1"].logins == {first.role: ""}, "another shard is another matter"
+
+    def test_a_shard_notes_whose_passwords_the_operators_roles_have(self, engine: Engine) -> None:
+        assert engine.observe()["s0"].operator_rotation == ""
+        for rotation in ("r1", "r1", "r2"):
+            engine.act(steps.ChangeOperatorPasswords("s0", rotation))
+            assert engine.observe()["s0"].operator_rotation == rotation
+        assert engine.observe()["s1"].operator_rotation == "", "another shard is another matter"
 
     def test_a_leader_of_an_older_term_is_refused(self, engine: Engine) -> None:
         group = plan_group(engine)

@@ -1,4 +1,4 @@
-"""The fake of effects/postgres/fence.py. Between two `yield`s nothing else happens; at one, everything may."""
+"""The fake of effects/postgres/fence.py and opening.py. Between two `yield`s nothing else happens; at one, everything may."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -28,11 +28,13 @@ def fence(access: Access, step: steps.Fence) -> Iterator[str]:
     except (HeldUp, EngineError):
         source.fences.remove(held)
         raise
-    yield "after drain"
-    _must_hold(access, held, sessions)
     if access.cluster.guards.has_durable_target:
         target.commit()
     yield "after durable write"
+    _must_hold_source(access, held)
+    if access.cluster.guards.has_gates:
+        _raise_gates(source, group, by=1)
+    yield "gates raised"
     _must_hold_source(access, held)
     held.is_committing = True
     source.commit_locally()
@@ -40,13 +42,6 @@ def fence(access: Access, step: steps.Fence) -> Iterator[str]:
     _must_hold_source(access, held)
     source.finish_fence(held)
     yield "after commit"
-
-
-def raise_source_gates(access: Access, step: steps.RaiseSourceGates) -> Iterator[str]:
-    source = access.source(step.group)
-    _raise_gates(source, step.group)
-    source.commit()
-    yield "gates raised"
 
 
 def open_target(access: Access, step: steps.OpenTarget) -> Iterator[str]:
@@ -61,17 +56,36 @@ def open_target(access: Access, step: steps.OpenTarget) -> Iterator[str]:
         state = target.live.leaves.get(leaf, LeafState())
         if state.attachment is Attachment.ABSENT:
             raise EngineError(f"42P01: {leaf.name} does not exist on {target.name}")
+    if not access.cluster.guards.has_claim_first:
+        target.live.gates.update(epochs)
+        target.commit()
+        yield "gates first"
+        target = access.target(group)
     for leaf in group.leaves:
         target.live.leaves[leaf] = replace(target.live.leaves[leaf], attachment=Attachment.ATTACHED)
     for bucket, epoch in epochs.items():
         if target.live.shard_map.get(bucket, Claim("", 0)).epoch <= epoch:
             target.live.shard_map[bucket] = Claim(group.target, epoch)
-    _raise_gates(target, group)
     key = (group.expansion, group.number)
     if key in target.live.records:
         target.live.records[key] = replace(target.live.records[key], switched_at=access.cluster.now)
-    target.commit()
+    target.commit_locally()
+    yield "claimed"
+    target = access.target(group)
+    _raise_gates(target, group)
+    target.commit_locally()
     yield "opened"
+
+
+def settle_gates(access: Access, step: steps.SettleGates) -> Iterator[str]:
+    server = access.on(step.shard)
+    mine = {bucket: claim for bucket, claim in server.live.shard_map.items() if claim.owner == server.name}
+    for bucket, claim in mine.items():
+        epoch = max(claim.epoch, server.live.gates.get(bucket, 0))
+        server.live.shard_map[bucket] = replace(claim, epoch=epoch)
+        server.live.gates[bucket] = epoch
+    server.commit()
+    yield "gates settled"
 
 
 def end_fences(access: Access, step: steps.EndFences) -> Iterator[str]:
@@ -121,10 +135,11 @@ def _must_hold_source(access: Access, held: OpenFence) -> None:
         raise SessionLost(f"the fence of switch group {held.group.number} is gone")
 
 
-def _raise_gates(server: Server, group: SwitchGroup) -> None:
+def _raise_gates(server: Server, group: SwitchGroup, by: int = 0) -> None:
+    """At once and for good, whatever becomes of the transaction. `by`: what its change of the map adds, which does not show yet."""
     for bucket, claim in server.live.shard_map.items():
         if _moves(group, bucket):
-            server.live.gates[bucket] = claim.epoch
+            server.live.gates[bucket] = claim.epoch + by
 
 
 def _moves(group: SwitchGroup, bucket: object) -> bool:

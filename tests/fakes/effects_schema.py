@@ -1,9 +1,9 @@
-"""The fake of effects/postgres/schema.py and records.py: one transaction each, except where the real one has more."""
+"""The fake of effects/postgres/schema.py, logins.py and records.py: one transaction each, except where the real one has more."""
 
 from collections.abc import Iterator
 
-from caisson_operator.core.layout import group_tables
-from caisson_operator.effects.postgres.schema import FIRST_EPOCH, VERSION
+from caisson_operator.core.layout import RETIRING, SCHEMA_VERSION, group_tables
+from caisson_operator.effects.postgres.schema import FIRST_EPOCH
 from caisson_operator.sharded_database import steps
 from caisson_operator.sharded_database.observed import Attachment, Claim, Expansion, GroupRecord, LeafState
 
@@ -13,7 +13,7 @@ from .server import EngineError
 
 def install_schema(access: Access, step: steps.InstallSchema) -> Iterator[str]:
     server = access.on(step.shard)
-    server.live.version = VERSION
+    server.live.version = SCHEMA_VERSION
     server.commit()
     yield "installed"
 
@@ -42,6 +42,27 @@ def publish_shards(access: Access, step: steps.PublishShards) -> Iterator[str]:
     server.live.known_shards |= {address.shard for address in step.addresses}
     server.commit()
     yield "published"
+
+
+def let_in(access: Access, step: steps.LetIn) -> Iterator[str]:
+    server = access.on(step.shard)
+    server.live.logins[step.login.role] = step.login.mark
+    server.commit()
+    yield "let in"
+
+
+def retire_role(access: Access, step: steps.RetireRole) -> Iterator[str]:
+    server = access.on(step.shard)
+    server.live.logins[step.role] = RETIRING
+    server.commit()
+    yield "retired"
+
+
+def change_operator_passwords(access: Access, step: steps.ChangeOperatorPasswords) -> Iterator[str]:
+    server = access.on(step.shard)
+    server.live.operator_rotation = step.rotation
+    server.commit()
+    yield "changed"
 
 
 def place_buckets(access: Access, step: steps.PlaceBuckets) -> Iterator[str]:

@@ -9,7 +9,9 @@ from kubectl_caisson.errors import Forbidden, KindMissing, KubeError, NotFound
 from kubectl_caisson.kube import Manifest, collection_path
 
 PLURALS = {
+    "BackingCluster": "backingclusters",
     "Deployment": "deployments",
+    "DistributedLock": "distributedlocks",
     "Endpoints": "endpoints",
     "Event": "events",
     "Lease": "leases",

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ssl import SSLContext
 from threading import Thread
 from typing import Any
 
@@ -70,8 +71,13 @@ def merge(base: Any, patch: Any) -> Any:
 
 
 @contextmanager
-def serve(answer: Callable[[str, str, dict[str, Any]], tuple[int, Any]], host: str, port: int = 0) -> Iterator[int]:
-    """JSON over HTTP on `host`; yields the port."""
+def serve(
+    answer: Callable[[str, str, dict[str, Any]], tuple[int, Any]],
+    host: str,
+    port: int = 0,
+    tls: SSLContext | None = None,
+) -> Iterator[int]:
+    """JSON over HTTP, or HTTPS, on `host`; yields the port."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -95,6 +101,8 @@ def serve(answer: Callable[[str, str, dict[str, Any]], tuple[int, Any]], host: s
             """Nobody reads it."""
 
     server = ThreadingHTTPServer((host, port), Handler)
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
         yield server.server_port

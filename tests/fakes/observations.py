@@ -6,24 +6,28 @@ from datetime import UTC, datetime
 from typing import Any
 
 from caisson_operator.api.resource import load_sharded_database
-from caisson_operator.core.layout import Bucket, Leaf
+from caisson_operator.core.content import CONTENT
+from caisson_operator.core.layout import SCHEMA_VERSION, Bucket, Leaf
+from caisson_operator.sharded_database.manifests import build_server_names
 from caisson_operator.sharded_database.observed import (
     Attachment,
+    Authority,
     Claim,
     LeafState,
     Objects,
     Observed,
+    ServerCertificate,
     Shard,
     TableFindings,
 )
 from caisson_operator.sharded_database.placement import place_initially
-from caisson_operator.sharded_database.provisioning import CONTENT, build_objects
-from caisson_operator.sharded_database.schema import SCHEMA_VERSION
+from caisson_operator.sharded_database.provisioning import build_objects
 from caisson_operator.sharded_database.wanted import Engine, Wanted, read_wanted
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 FLIGHTS = {"name": "flights", "key": ["tailnum"], "group": "aircraft", "buckets": 8}
 PLANES = {**FLIGHTS, "name": "planes"}
+AUTHORITY = Authority("-----BEGIN CERTIFICATE-----", "c0ffee")
 FIT = TableFindings("p", "h", ("tailnum",), ("text",), ("tailnum",), (), True)
 
 
@@ -65,10 +69,20 @@ def _settle_shard(wanted: Wanted, name: str, placed: Mapping[Bucket, str]) -> Sh
     )
 
 
+def certify(wanted: Wanted) -> dict[str, Any]:
+    """What is made before the first object is applied: passwords, the authority, a certificate a shard that none outlives."""
+    begin, end = datetime(2000, 1, 1, tzinfo=UTC), datetime(3000, 1, 1, tzinfo=UTC)
+    certificates = {
+        shard: ServerCertificate(frozenset(build_server_names(wanted.database, shard)), begin, end, AUTHORITY.key_id)
+        for shard in wanted.shards
+    }
+    return {"has_credentials": True, "authority": AUTHORITY, "certificates": certificates}
+
+
 def provision(wanted: Wanted, **changes: Any) -> Objects:
     """Every Kubernetes object is there, as it is wanted."""
-    objects = Objects(has_credentials=True, images=dict.fromkeys(wanted.shards, wanted.engine.image))
-    made = build_objects(wanted, objects)
+    objects = Objects(claimed_sizes=dict.fromkeys(wanted.shards, wanted.storage_size), **certify(wanted))
+    made = build_objects(wanted, objects, changes.get("login", objects.login))
     contents = {(m["kind"], m["metadata"]["name"]): m["metadata"]["annotations"][CONTENT] for m in made}
     return replace(objects, **{"contents": contents, **changes})
 

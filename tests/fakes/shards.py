@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Self
 
 from caisson_operator.core.decisions import Step
-from caisson_operator.core.layout import Table, TableGroup
+from caisson_operator.core.layout import APPLICATION_ROLE, Table, TableGroup
 from caisson_operator.sharded_database import steps
 from caisson_operator.sharded_database.observed import Shard, Subscription, TableFindings
 
@@ -143,8 +143,13 @@ class Shards:
             records={key: record for key, record in live.records.items() if key[0] == latest},
             rows_arrived={t: len(live.rows.get(t, {})) for feed in live.feeds.values() for t in feed.copied},
             open_fences=len(server.fences),
+            unsettled_gates=sum(
+                live.gates.get(b) != c.epoch for b, c in live.shard_map.items() if c.owner == server.name
+            ),
             prepared_transactions=server.prepared_transactions,
             known_shards=live.known_shards,
+            logins={APPLICATION_ROLE: "", **live.logins},
+            operator_rotation=live.operator_rotation,
             expansion=live.latest_expansion,
         )
 
@@ -163,6 +168,9 @@ EFFECTS = {
     steps.ApplyMigration: schema.apply_migration,
     steps.RegisterTables: schema.register_tables,
     steps.PublishShards: schema.publish_shards,
+    steps.LetIn: schema.let_in,
+    steps.RetireRole: schema.retire_role,
+    steps.ChangeOperatorPasswords: schema.change_operator_passwords,
     steps.PlaceBuckets: schema.place_buckets,
     steps.StartExpansion: schema.start_expansion,
     steps.FinishExpansion: schema.finish_expansion,
@@ -181,7 +189,7 @@ EFFECTS = {
     steps.DropPublication: copying.drop_publication,
     steps.DropSentinels: copying.drop_sentinels,
     steps.Fence: fence.fence,
-    steps.RaiseSourceGates: fence.raise_source_gates,
     steps.OpenTarget: fence.open_target,
     steps.EndFences: fence.end_fences,
+    steps.SettleGates: fence.settle_gates,
 }

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from caisson_operator.core.layout import Login
 from caisson_operator.sharded_database import provisioning
 from caisson_operator.sharded_database.observed import Objects
 from caisson_operator.sharded_database.wanted import Wanted
@@ -15,9 +16,9 @@ from .leader import provisioned
 def built_once() -> Any:
     build, known = provisioning.build_objects, {}
 
-    def build_once(wanted: Wanted, objects: Objects) -> tuple[dict[str, Any], ...]:
+    def build_once(wanted: Wanted, objects: Objects, login: Login) -> tuple[dict[str, Any], ...]:
         if wanted.shards not in known:
-            known[wanted.shards] = build(wanted, objects)
+            known[wanted.shards] = build(wanted, objects, login)
         return known[wanted.shards]
 
     with pytest.MonkeyPatch.context() as patch:

@@ -6,11 +6,13 @@ from functools import cache
 from typing import Any
 
 from caisson_operator.api.resource import load_sharded_database
+from caisson_operator.core.content import CONTENT
 from caisson_operator.core.decisions import Decision, HeldUp, Plan, Step, Wait
 from caisson_operator.sharded_database import provisioning
 from caisson_operator.sharded_database.decide import decide
 from caisson_operator.sharded_database.observed import Objects, Observed
 from caisson_operator.sharded_database.wanted import Engine, Wanted, read_wanted
+from fakes.observations import certify
 from fakes.server import Deposed, EngineError, SessionLost, Unreachable
 from fakes.shards import Shards
 
@@ -37,9 +39,9 @@ def build_wanted(shards: int, buckets: int = 4, is_paused: bool = False) -> Want
 def provisioned(shards: int) -> Objects:
     """Every Kubernetes object is there."""
     wanted = build_wanted(shards, 64)
-    objects = Objects(has_credentials=True, images=dict.fromkeys(wanted.shards, "image"))
-    made = provisioning.build_objects(wanted, objects)
-    stamps = {(m["kind"], m["metadata"]["name"]): m["metadata"]["annotations"][provisioning.CONTENT] for m in made}
+    objects = Objects(claimed_sizes=dict.fromkeys(wanted.shards, "1Gi"), **certify(wanted))
+    made = provisioning.build_objects(wanted, objects, objects.login)
+    stamps = {(m["kind"], m["metadata"]["name"]): m["metadata"]["annotations"][CONTENT] for m in made}
     return replace(objects, contents=stamps)
 
 

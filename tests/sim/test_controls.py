@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from caisson_operator.core.decisions import Decision, Plan
+from caisson_operator.core.decisions import Decision, Plan, Settled
+from caisson_operator.sharded_database import decide as decisions
 from caisson_operator.sharded_database import steps
 from caisson_operator.sharded_database.decide import decide
 from caisson_operator.sharded_database.expansion import GroupView
@@ -12,7 +13,14 @@ from caisson_operator.sharded_database.observed import Observed
 from caisson_operator.sharded_database.wanted import Wanted
 from fakes.access import Guards
 
-from .invariants import AcknowledgedRowsLost, LeftBehind, NoWayForward, StaleReadAccepted, Violation
+from .invariants import (
+    AcknowledgedRowsLost,
+    LeftBehind,
+    NoWayForward,
+    StaleReadAccepted,
+    TwoShardsAcceptWrites,
+    Violation,
+)
 from .leader import Decide, Leader
 from .simulation import EVENTS, Simulation, each_moment, has_standbys
 from .storm import storm
@@ -72,17 +80,21 @@ def test_nothing_is_lost_in_a_storm(seed: int) -> None:
     storm(World(Simulation.of(1, 2)), seed)
 
 
-def test_without_the_tombstone_acknowledged_rows_are_lost() -> None:
-    sim = Simulation.of(1, 2, guards=Guards(has_tombstone=False))
-    sim.is_lagging = True
-    with pytest.raises(AcknowledgedRowsLost):
-        sim.run()
-
-
-def test_with_the_tombstone_a_target_that_lags_loses_nothing() -> None:
-    sim = Simulation.of(1, 2)
+def run_lagging(guards: Guards) -> None:
+    sim = Simulation.of(1, 2, guards=guards)
     sim.is_lagging = True
     sim.run()
+
+
+def test_without_tombstone_and_gates_two_shards_accept_writes() -> None:
+    """Each alone keeps out a client that checks; the tombstone also one that does not, which this simulation has none of."""
+    with pytest.raises(TwoShardsAcceptWrites):
+        run_lagging(Guards(has_tombstone=False, has_gates=False))
+
+
+@pytest.mark.parametrize("guards", [Guards(), Guards(has_tombstone=False)])
+def test_with_either_a_target_that_lags_loses_nothing(guards: Guards) -> None:
+    run_lagging(guards)
 
 
 @pytest.mark.parametrize("confirm_every", [1, 5])
@@ -109,20 +121,27 @@ def test_a_machine_and_a_fence_that_ignore_changed_timelines_lose_rows(monkeypat
     assert found & {AcknowledgedRowsLost, NoWayForward}
 
 
-def test_a_target_opened_before_the_source_s_gates_lets_stale_reads_pass() -> None:
-    wrong = reorder(steps.Fence, steps.OpenTarget, steps.RaiseSourceGates)
+def test_a_fence_that_raises_no_gates_lets_stale_reads_pass() -> None:
     with pytest.raises(StaleReadAccepted):
-        Simulation.of(1, 2, decide_next=wrong).run()
+        Simulation.of(1, 2, guards=Guards(has_gates=False)).run()
 
 
-def test_source_leaves_dropped_before_the_target_is_open_are_missed() -> None:
-    wrong = reorder(steps.Fence, steps.DetachSource, steps.DropSourceLeaves, steps.RaiseSourceGates, steps.OpenTarget)
-    with pytest.raises(StaleReadAccepted):
-        Simulation.of(1, 2, decide_next=wrong).run()
+@pytest.mark.parametrize("event", ["source restarts", "target restarts"])
+def test_gates_that_a_crash_left_beside_their_map_close_their_buckets_for_good(
+    event: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not find(event)
+    monkeypatch.setattr(decisions, "settle_gates", lambda shards: Settled())
+    assert find(event) == {NoWayForward}
+
+
+def test_a_target_whose_gates_are_raised_before_its_claim_is_committed_passes_reads_without_its_leaves() -> None:
+    assert not find("target fails over")
+    assert StaleReadAccepted in find("target fails over", Guards(has_claim_first=False))
 
 
 def test_source_leaves_dropped_before_the_fence_take_acknowledged_rows_with_them() -> None:
-    wrong = reorder(steps.DetachSource, steps.DropSourceLeaves, steps.Fence, steps.RaiseSourceGates, steps.OpenTarget)
+    wrong = reorder(steps.DetachSource, steps.DropSourceLeaves, steps.Fence, steps.OpenTarget)
     with pytest.raises(Violation):
         Simulation.of(1, 2, decide_next=wrong).run()
 

@@ -14,11 +14,12 @@ SMALL = st.integers(0, 7)
 # Where an effect stands between two of its transactions: the moments at which something may go wrong.
 TENDER = [
     "before lock",
-    "after drain",
+    "after durable write",
+    "gates raised",
     "commit under way",
     "after commit",
-    "gates raised",
     "epochs read",
+    "claimed",
     "detach pending",
 ]
 FLOWS = ["copy", "apply", "confirm", "replicate"]

@@ -51,6 +51,9 @@ class FakeEngine:
     def gate(self, shard: str, bucket: int) -> int:
         return self.shards.servers[shard].live.gates[self._bucket(bucket)]
 
+    def set_gate(self, shard: str, bucket: int, epoch: int) -> None:
+        self.shards.servers[shard].live.gates[self._bucket(bucket)] = epoch
+
     def corrupt(self, leaf: Leaf, key: int) -> None:
         self.shards.servers["s1"].live.replay(leaf.name, str(key), -1)
 

@@ -15,6 +15,7 @@ from typing import Any
 import psycopg
 
 from caisson_operator.api.resource import load_sharded_database
+from caisson_operator.core.content import CONTENT
 from caisson_operator.core.decisions import Decision, HeldUp, Plan, Refuse, Refused, Settled, Step, Wait
 from caisson_operator.core.layout import ShardAddress
 from caisson_operator.effects.postgres.fence import Drill
@@ -23,9 +24,10 @@ from caisson_operator.sharded_database.act_on_shards import ShardActor
 from caisson_operator.sharded_database.decide import decide
 from caisson_operator.sharded_database.observe_shards import observe_shard
 from caisson_operator.sharded_database.observed import Objects, Observed, Shard
-from caisson_operator.sharded_database.provisioning import CONTENT, build_objects
+from caisson_operator.sharded_database.provisioning import build_objects
 from caisson_operator.sharded_database.steps import PublishShards
 from caisson_operator.sharded_database.wanted import Engine, Wanted, read_wanted
+from fakes.observations import certify
 from postgres.clusters import Cluster
 
 MIGRATION = """
@@ -83,7 +85,9 @@ class Operator:
     def __post_init__(self) -> None:
         self.sessions = Sessions(self._dsn("postgres"), self._dsn("caisson_owner"), self.term)
         replication = self._dsn("caisson_replication")
-        self.actor = ShardActor("flights", self.sessions, replication, self.pauses.append, self.drill)
+        self.actor = ShardActor(
+            "flights", self.sessions, replication, lambda login: login.mark, self.pauses.append, self.drill
+        )
 
     def _dsn(self, user: str) -> Callable[[str], str]:
         return lambda shard: self.clusters[int(shard[1:])].dsn(user=user)
@@ -104,8 +108,8 @@ class Operator:
         return Observed(datetime.now(UTC), self._objects(), shards, unreachable)
 
     def _objects(self) -> Objects:
-        objects = Objects(has_credentials=True, images=dict.fromkeys(self.wanted.shards, "image"))
-        made = build_objects(self.wanted, objects)
+        objects = Objects(claimed_sizes=dict.fromkeys(self.wanted.shards, "1Gi"), **certify(self.wanted))
+        made = build_objects(self.wanted, objects, objects.login)
         contents = {(m["kind"], m["metadata"]["name"]): m["metadata"]["annotations"][CONTENT] for m in made}
         return replace(objects, contents=contents)
 

@@ -95,6 +95,10 @@ class PostgresEngine:
         text = sql.SQL("SELECT last_value FROM caisson.{}").format(sql.Identifier(f"gate_aircraft_{bucket}"))
         return int(str(self._fetch(shard, text)))
 
+    def set_gate(self, shard: str, bucket: int, epoch: int) -> None:
+        text = sql.SQL("SELECT setval({}, {})").format(f"caisson.gate_aircraft_{bucket}", epoch)
+        self._fetch(shard, text)
+
     def corrupt(self, leaf: Leaf, key: int) -> None:
         text = sql.SQL("UPDATE {} SET payload = '-1' WHERE seq = %s")
         with self._connect("s1") as connection:

@@ -106,7 +106,7 @@ def dying_with(cluster: Cluster, drill: Drill) -> Drill:
             cluster.kill9()
             raise Crash
 
-    return Drill(drill.without_tombstone, drill.without_durable_target, at)
+    return replace(drill, at=at)
 
 
 def compare_as_recovered(stage: Stage) -> list[str]:

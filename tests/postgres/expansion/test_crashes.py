@@ -17,7 +17,7 @@ from postgres.expansion.mover import DEPOSED, Mover, running_mover
 from postgres.expansion.stage import Stage
 
 WARM_UP = 60
-PLACES = ("before lock", "after lock", "after drain", "after durable write", "after commit")
+PLACES = ("before lock", "after lock", "after durable write", "after commit")
 MOST_TERMS = 200
 KILLS = 7
 

@@ -105,6 +105,21 @@ def test_execute_with_an_idempotency_key_is_done_once(db: ShardedDatabase) -> No
     assert db.fetch("SELECT n FROM flights WHERE tailnum = 'A'", key="A") == [(1,)]
 
 
+def test_execute_with_an_idempotency_key_gives_back_rows_the_first_time(db: ShardedDatabase) -> None:
+    text = "INSERT INTO flights VALUES ('A', 1, 'x') RETURNING n"
+    assert db.execute(text, key="A", idempotency_key="k").rows == [(0,)]
+    again = db.execute(text, key="A", idempotency_key="k")
+    assert (again.rowcount, again.rows, again.is_replayed) == (1, [], True)
+
+
+@pytest.mark.parametrize("returning", ["", " RETURNING n"])
+def test_a_key_that_was_used_by_one_form_is_known_to_the_other(db: ShardedDatabase, returning: str) -> None:
+    text = "INSERT INTO flights VALUES ('A', 1, 'x')"
+    other = text + " RETURNING n"
+    assert not db.execute(text + returning, key="A", idempotency_key="k").is_replayed
+    assert all(db.execute(each, key="A", idempotency_key="k").is_replayed for each in (text, other))
+
+
 def test_an_application_error_under_an_idempotency_key_stores_nothing(db: ShardedDatabase) -> None:
     with pytest.raises(psycopg.errors.CheckViolation):
         db.execute("INSERT INTO planes VALUES ('A', -1)", key="A", idempotency_key="k")

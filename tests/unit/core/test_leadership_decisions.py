@@ -24,11 +24,11 @@ def test_claims_a_lease_that_is_not_there_with_the_unix_time_as_term() -> None:
 
 
 def test_follows_while_the_record_has_not_stood_still_for_its_duration() -> None:
-    assert decide_candidacy("b", Sighting(RECORD, 10.0), 24.9, 5) == Follow("a")
+    assert decide_candidacy("b", Sighting(RECORD, 10.0), 15.9, 5) == Follow("a")
 
 
 def test_claims_an_expired_lease_with_a_higher_term() -> None:
-    assert decide_candidacy("b", Sighting(RECORD, 10.0), 25.0, 5) == Claim(101, RECORD)
+    assert decide_candidacy("b", Sighting(RECORD, 10.0), 16.0, 5) == Claim(101, RECORD)
 
 
 def test_claims_a_released_lease_at_once() -> None:

@@ -17,4 +17,5 @@ def test_an_agent_is_its_member_of_its_shard() -> None:
     assert agent.name == agent.hands.name == "flights-s0-1"
     assert agent.eyes.scope == agent.hands.scope == "flights-s0"
     assert agent.eyes.own_address == "10.0.0.2"
+    assert agent.eyes.members.connection_pool_kw["assert_hostname"] == "flights-s0.demo.svc"
     assert agent.eyes.kube.base == "https://[fd00::1]:443/api/v1/namespaces/demo"

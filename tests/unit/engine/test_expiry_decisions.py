@@ -21,12 +21,13 @@ RECORD = LeaderRecord(version="7", leader="flights-s0-0", acquired="a", renewed=
 SILENT = Watch(RECORD, looked_at=10, changed_at=7, probed_at=10, is_renewal=True, postgres_down_since=8)
 SYNC = SyncRecord(version="5", leader="flights-s0-0", standbys=frozenset({"flights-s0-1"}), quorum=0)
 STATUS: dict[str, Any] = {"state": "running", "role": "replica", "xlog": {"paused": False}, "dcs_last_seen": 1000}
-OWN = parse_own(True, STATUS, unix_seconds=1001.5)
+DATE = "Thu, 01 Jan 1970 00:16:41 GMT"  # a second after
+OWN = parse_own(True, STATUS, DATE)
 CASE = Case("flights-s0-1", SILENT, RECORD, SYNC, OWN)
 
 
 def own(**changed: Any) -> OwnMember:
-    return parse_own(True, {**STATUS, **changed}, unix_seconds=1001.5)
+    return parse_own(True, {**STATUS, **changed}, DATE)
 
 
 def test_touches_the_sync_record_before_it_ends_the_lead() -> None:
@@ -58,7 +59,7 @@ def test_a_record_that_was_written_without_a_renewal_is_still_the_one_that_was_w
         ({"sync": replace(SYNC, standbys=frozenset({"flights-s0-2"}))}, "not the synchronous standby"),
         ({"sync": replace(SYNC, quorum=1)}, "quorum"),
         ({"own": replace(OWN, is_postgres_up=False)}, "PostgreSQL does not answer"),
-        ({"own": parse_own(True, None, 1001.5)}, "Patroni does not answer"),
+        ({"own": parse_own(True, None)}, "Patroni does not answer"),
         ({"own": own(state="starting")}, "not a running standby"),
         ({"own": own(role="primary")}, "not a running standby"),
         ({"own": own(xlog={"paused": True})}, "replay is paused"),
@@ -66,6 +67,8 @@ def test_a_record_that_was_written_without_a_renewal_is_still_the_one_that_was_w
         ({"own": own(failsafe_mode_is_active=True)}, "bear with it"),
         ({"own": own(dcs_last_seen=990)}, "not reached the store"),
         ({"own": own(dcs_last_seen=None)}, "not reached the store"),
+        ({"own": parse_own(True, STATUS)}, "not reached the store"),
+        ({"own": parse_own(True, STATUS, "at noon")}, "not reached the store"),
     ],
 )
 def test_refuses_with_a_reason(change: dict[str, Any], reason: str) -> None:

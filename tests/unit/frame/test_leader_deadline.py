@@ -11,6 +11,15 @@ def test_is_past_from_the_deadline_on() -> None:
     assert deadline.is_past()
 
 
+def test_is_past_when_the_event_loop_hangs_though_the_lease_is_renewed_beside_it() -> None:
+    now = [10.0]
+    deadline = LeaderDeadline(lambda: now[0], 4.0, lambda: now[0], lambda _: None)
+    now[0] = 39.0
+    assert not deadline.is_past()
+    now[0] = 40.0
+    assert deadline.is_past()
+
+
 def test_ends_the_process_from_its_own_thread_when_renewals_stop() -> None:
     now, ended = [0.0], threading.Event()
     deadline = LeaderDeadline(lambda: 0.0, 4.0, lambda: now[0], lambda _: ended.set())

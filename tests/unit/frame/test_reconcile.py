@@ -15,11 +15,11 @@ from caisson_operator.core.conditions import ConditionStatus
 from caisson_operator.core.decisions import Decision, HeldUp, Plan, Refuse, Refused, Settled, Step, Wait
 from caisson_operator.core.news import News
 from caisson_operator.effects.kube import KubeError, ObjectRef
-from caisson_operator.leader import KIND
 from caisson_operator.reconcile import Key, Reconciler
+from caisson_operator.sharded_database.kind import SHARDED_DATABASE as KIND
 from caisson_operator.telemetry.metrics import Metrics
 
-KEY = Key("demo", "flights")
+KEY = Key("ShardedDatabase", "demo", "flights")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 

@@ -2,7 +2,14 @@ import pytest
 
 from caisson_operator.settings import SettingsError, read_settings
 
-REQUIRED = {"CAISSON_NAMESPACE": "system", "CAISSON_POD_NAME": "pod-1", "CAISSON_POSTGRES_IMAGE": "postgres:1"}
+REQUIRED = {
+    "CAISSON_NAMESPACE": "system",
+    "CAISSON_POD_NAME": "pod-1",
+    "CAISSON_POSTGRES_IMAGE": "postgres:1",
+    "CAISSON_REDIS_IMAGE": "redis:1",
+    "CAISSON_ZOOKEEPER_IMAGE": "zookeeper:1",
+    "CAISSON_IDS_IMAGE": "ids:1",
+}
 
 
 def test_watches_its_own_namespace_unless_told_otherwise() -> None:

@@ -44,10 +44,20 @@ def sample(metrics: Metrics, name: str, **labels: str) -> float | None:
 def test_a_shard_keeps_its_timeline_while_it_cannot_be_read() -> None:
     metrics = Metrics()
     for timeline in (3, None):
-        metrics.publish_status("demo/flights", {"shards": [shard("s0", timeline)]})
+        metrics.databases.publish("demo/flights", {"shards": [shard("s0", timeline)]})
     of = {"database": "demo/flights", "shard": "s0"}
     assert sample(metrics, "caisson_shard_primary_epoch", **of) == 3
     assert sample(metrics, "caisson_shard_members_ready", **of) == 2
+
+
+def test_the_end_of_a_certificate_is_told_as_long_as_there_is_the_shard() -> None:
+    metrics, of = Metrics(), {"database": "demo/flights", "shard": "s0"}
+    metrics.databases.publish(
+        "demo/flights", {"shards": [shard("s0", 1) | {"certificateEnds": "1970-01-02T00:00:00Z"}]}
+    )
+    assert sample(metrics, "caisson_shard_certificate_end_seconds", **of) == 86400
+    metrics.databases.forget("demo/flights")
+    assert sample(metrics, "caisson_shard_certificate_end_seconds", **of) is None
 
 
 FAILOVER = {"shard": "s0", "timelineBefore": 1, "cause": "PrimaryLost", "durationSeconds": 2.5}
@@ -67,8 +77,8 @@ def test_a_failover_is_counted_once_with_its_cause_and_its_duration() -> None:
     metrics = Metrics()
     statuses = [told(), told(FAILOVER), told(FAILOVER), told(LATER, FAILOVER)]
     for earlier, status in pairwise(statuses):
-        metrics.publish_status("demo/flights", status)
-        metrics.publish_news("demo/flights", earlier, status)
+        metrics.databases.publish("demo/flights", status)
+        metrics.databases.count("demo/flights", earlier, status)
     assert (failovers(metrics, "PrimaryLost"), failovers(metrics, "Switchover")) == (1, 1)
     assert sample(metrics, "caisson_failover_duration_seconds_sum", database="demo/flights") == 2.5
     assert sample(metrics, "caisson_failover_duration_seconds_count", database="demo/flights") == 1
@@ -77,33 +87,33 @@ def test_a_failover_is_counted_once_with_its_cause_and_its_duration() -> None:
 def test_an_operator_that_starts_counts_no_old_failover_and_begins_at_nought() -> None:
     """A series that began with its first failover would show no rise."""
     metrics, status = Metrics(), told(LATER, FAILOVER)
-    metrics.publish_status("demo/flights", status)
+    metrics.databases.publish("demo/flights", status)
     for earlier in (status, {}, {"conditions": [{"type": "Degraded", "status": "True"}]}):
-        metrics.publish_news("demo/flights", earlier, status)
+        metrics.databases.count("demo/flights", earlier, status)
     assert (failovers(metrics, "PrimaryLost"), failovers(metrics, "Switchover")) == (0, 0)
 
 
 def test_a_cause_that_is_not_known_is_counted_as_such() -> None:
     metrics = Metrics()
-    metrics.publish_news("demo/flights", told(), told({"shard": "s0", "timelineBefore": 1}))
+    metrics.databases.count("demo/flights", told(), told({"shard": "s0", "timelineBefore": 1}))
     assert failovers(metrics, "Unknown") == 1
 
 
 def test_what_stands_in_the_way_of_a_failover_is_a_gauge_that_ends_with_the_database() -> None:
     metrics = Metrics()
-    metrics.publish_status("demo/flights", told(blocked="True"))
+    metrics.databases.publish("demo/flights", told(blocked="True"))
     assert sample(metrics, "caisson_failover_blocked", database="demo/flights") == 1
     assert sample(metrics, "caisson_unprotected", database="demo/flights") == 0
-    metrics.forget("demo/flights")
+    metrics.databases.forget("demo/flights")
     assert sample(metrics, "caisson_failover_blocked", database="demo/flights") is None
-    metrics.forget("demo/flights")
+    metrics.databases.forget("demo/flights")
 
 
 def test_series_end_with_the_database() -> None:
     metrics = Metrics()
-    metrics.publish_status("demo/a", {"shards": [shard("s0", 1)], "expansion": {"id": 1, "phase": "Copying"}})
-    metrics.publish_status("demo/b", {"shards": [shard("s0", 1)]})
-    metrics.forget("demo/a")
+    metrics.databases.publish("demo/a", {"shards": [shard("s0", 1)], "expansion": {"id": 1, "phase": "Copying"}})
+    metrics.databases.publish("demo/b", {"shards": [shard("s0", 1)]})
+    metrics.databases.forget("demo/a")
     assert sample(metrics, "caisson_shard_members_ready", database="demo/a", shard="s0") is None
     assert sample(metrics, "caisson_shard_members_ready", database="demo/b", shard="s0") == 2
     assert sample(metrics, "caisson_expansion_phase", database="demo/a", phase="Copying") is None
@@ -114,7 +124,7 @@ def test_only_the_phase_that_is_stands_and_totals_become_counters() -> None:
     metrics = Metrics()
     for number, phase, rows in ((1, "Copying", 10), (1, "Copying", 30), (1, "Completed", 30), (2, "Copying", 5)):
         expansion = {"id": number, "phase": phase, "rowsCopied": rows, "buckets": {"total": 8, "moved": 2}}
-        metrics.publish_status("demo/a", {"expansion": expansion})
+        metrics.databases.publish("demo/a", {"expansion": expansion})
     assert sample(metrics, "caisson_expansion_phase", database="demo/a", phase="Completed") is None
     assert sample(metrics, "caisson_expansion_phase", database="demo/a", phase="Copying") == 1
     assert sample(metrics, "caisson_expansion_rows_copied_total", database="demo/a") == 35

@@ -114,6 +114,35 @@ def test_exactly_one_source_is_named() -> None:
             binding_reader(*given)
 
 
+def test_a_binding_with_an_authority_has_servers_verified_in_full(tmp_path: Path) -> None:
+    path = write(tmp_path / "flights", **{"ca.crt": "pem"})
+    parameters = binding_reader(None, path, None)().parameters
+    assert (parameters["sslmode"], parameters["sslrootcert"]) == ("verify-full", str(path / "ca.crt"))
+
+
+@pytest.mark.parametrize(
+    ("entries", "found"),
+    [
+        ({"sslmode": "verify-full", "sslrootcert": "ca.crt", "ca.crt": "pem"}, ("verify-full", "{path}/ca.crt")),
+        ({"sslmode": "verify-ca", "sslrootcert": "/etc/ca.pem"}, ("verify-ca", "/etc/ca.pem")),
+        ({"sslmode": "require"}, ("require", None)),
+        ({}, (None, None)),
+    ],
+)
+def test_what_a_binding_says_of_tls_is_what_is_done(
+    tmp_path: Path, entries: dict[str, str], found: tuple[str | None, str | None]
+) -> None:
+    path = write(tmp_path / "flights", **entries)
+    parameters = binding_reader(None, path, None)().parameters
+    mode, root = found
+    assert (parameters.get("sslmode"), parameters.get("sslrootcert")) == (mode, root and root.format(path=path))
+
+
+def test_a_binding_that_cannot_be_verified_with_says_so(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"sslmode 'verify-full', but no 'ca\.crt'"):
+        binding_reader(None, write(tmp_path / "flights", sslmode="verify-full"), None)()
+
+
 def test_a_binding_does_not_show_its_password(tmp_path: Path) -> None:
     assert "secret" not in repr(binding_reader(None, write(tmp_path / "flights"), None)())
 

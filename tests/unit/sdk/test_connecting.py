@@ -7,9 +7,11 @@ from contextlib import closing
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from caisson import connecting
-from caisson.connecting import NotConnected, Race, connect_first
+from caisson.connecting import Members, Race, connect_first
+from caisson.refusals import NotConnected
 
 
 @pytest.fixture
@@ -56,7 +58,7 @@ def test_a_name_with_no_address_left_is_told(silent: int) -> None:
 def test_a_name_that_cannot_be_looked_up_any_more_does_not_end_what_is_under_way(
     silent: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connecting, "FIRST_BUDGET_SECONDS", 0.0)
+    monkeypatch.setattr(connecting, "BUDGET_SECONDS", 0.0)
     with closing(Race(f"host=localhost port={silent}")) as race:
         race.join_if_due()
         while race._waiting:
@@ -72,17 +74,68 @@ def test_a_name_that_cannot_be_looked_up_any_more_does_not_end_what_is_under_way
         assert len(race._running) >= 1
 
 
-def test_the_budgets_grow_to_a_cap_and_the_oldest_handshake_gives_way(
-    silent: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_handshakes_follow_each_other_and_the_oldest_gives_way(silent: int, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
     with closing(Race(f"host=127.0.0.1 port={silent}")) as race:
         budgets = []
-        for _ in range(2 * connecting.MOST_RUNNING):
+        for _ in range(2 * connecting.MOST_TO_ONE):
             race.join_if_due()
             budgets.append(race._next_at - now)
             now = race._next_at
-        assert budgets[:3] == pytest.approx([0.4, 0.8, 1.0])
-        assert budgets[-1] == pytest.approx(connecting.LONGEST_BUDGET_SECONDS)
-        assert len(race._running) == connecting.MOST_RUNNING
+        assert budgets[0] == pytest.approx(connecting.BUDGET_SECONDS)
+        assert budgets[-1] == pytest.approx(connecting.LATER_BUDGET_SECONDS)
+        assert len(race._running) == connecting.MOST_TO_ONE
+
+
+@pytest.fixture
+def begun(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The addresses to which handshakes were begun."""
+    begun: list[str] = []
+    begin = Race._begin_handshake
+
+    def note(race: Race, conninfo: str) -> None:
+        begun.append(conninfo_to_dict(conninfo)["hostaddr"])
+        begin(race, conninfo)
+
+    monkeypatch.setattr(Race, "_begin_handshake", note)
+    return begun
+
+
+def test_a_member_that_refuses_is_asked_again_without_another_handshake_for_who_is_silent(
+    begun: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next primary is a standby that refuses, and becomes one at any moment."""
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen(64)
+        conninfo = f"host=127.0.0.1 port={server.getsockname()[1]}"
+        with closing(Race(conninfo, members=Members("127.0.0.2"))) as race:
+            for _ in range(connecting.ROUNDS_OF_HOST):
+                race.join_if_due()
+                now = race._next_at
+            del begun[:]
+            until = now + connecting.LATER_BUDGET_SECONDS
+            while now < until:
+                race.join_if_due()
+                race.advance(0.01)
+                now = race._next_at
+    assert begun.count("127.0.0.1") == 1
+    assert begun.count("127.0.0.2") > 2
+
+
+def test_members_are_asked_at_once_where_the_host_was_of_no_use(silent: int, begun: list[str]) -> None:
+    with closing(Race(f"host=127.0.0.1 port={silent}", members=Members("127.0.0.2", lambda: True))) as race:
+        race.join_if_due()
+    assert begun == ["127.0.0.1", "127.0.0.2"]
+
+
+def test_members_are_asked_as_soon_as_another_connection_was_had_from_them(silent: int, begun: list[str]) -> None:
+    is_member_known = False
+    with closing(Race(f"host=127.0.0.1 port={silent}", members=Members("127.0.0.2", lambda: is_member_known))) as race:
+        race.join_if_due()
+        is_member_known = True
+        race.join_if_due()
+    assert begun == ["127.0.0.1", "127.0.0.2"], "the host is not asked again: it may still answer"

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import pytest
 from psycopg import pq
 
-from caisson.connecting import NotConnected
 from caisson.connections import Pool, ShardConnection
 from caisson.epoch import Epochs, OldPrimary
+from caisson.refusals import NotConnected
 
 
 def test_a_newer_timeline_raises_the_epoch_and_an_older_is_refused() -> None:

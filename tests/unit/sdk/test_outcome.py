@@ -12,10 +12,15 @@ class MovedState(psycopg.Error):
     sqlstate = "CS001"
 
 
+class FencedState(psycopg.Error):
+    sqlstate = "CS004"
+
+
 @pytest.mark.parametrize(
     ("error", "verdict"),
     [
         (MovedState(), Verdict.MOVED),
+        (FencedState(), Verdict.FENCED),
         (errors.UndefinedTable('relation "caisson.gate_aircraft_5" does not exist'), Verdict.MOVED),
         (errors.UndefinedTable('relation "caisson.idempotency_aircraft" does not exist'), Verdict.MOVED),
         (errors.UndefinedTable('relation "flihgts" does not exist'), Verdict.APPLICATION),

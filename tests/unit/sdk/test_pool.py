@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 from psycopg import pq
 
-from caisson.connecting import NotConnected
 from caisson.connections import Pool, ShardConnection
+from caisson.refusals import NotConnected
 
 
 class Connections:

@@ -1,6 +1,5 @@
 """The room asks a leader to hand over: what Patroni answers is a finding about the request, never a failed reconcile."""
 
-import base64
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,11 +10,17 @@ from caisson_operator.api.resource import ShardedDatabase, load_sharded_database
 from caisson_operator.core.decisions import HeldUp
 from caisson_operator.effects.kube import ObjectRef
 from caisson_operator.effects.patroni import Member
+from caisson_operator.sharded_database import access, steps
 from caisson_operator.sharded_database import room as rooms
-from caisson_operator.sharded_database import steps
 from caisson_operator.sharded_database.credentials import build_credentials
+from caisson_operator.sharded_database.manifests import (
+    DatabaseIdentity,
+    build_authority_secret,
+    build_credentials_secret,
+)
 from caisson_operator.sharded_database.switchover import REFUSED_BY_PATRONI, UNFINISHED
 from caisson_operator.sharded_database.wanted import Engine
+from fakes.certificates import new_authority
 from fakes.observations import NOW
 from fakes.patroni import A, B, C
 from fakes.patroni_server import PASSWORD, FakePatroni, serving
@@ -25,12 +30,15 @@ pytestmark = pytest.mark.asyncio
 
 
 class Kube:
-    """Holds the Secret of credentials and nothing else."""
+    """Holds the Secrets of credentials and authority and nothing else."""
+
+    def __init__(self) -> None:
+        database, made = DatabaseIdentity("flights", "demo", "0"), new_authority()
+        credentials = build_credentials_secret(database, build_credentials(lambda _: PASSWORD))
+        self.secrets = [credentials, build_authority_secret(database, made.certificate, made.key)]
 
     async def get(self, ref: ObjectRef) -> dict[str, Any]:
-        assert ref == ObjectRef("v1", "Secret", "demo", "flights-credentials")
-        keys = build_credentials(lambda _: PASSWORD).to_keys()
-        return {"data": {name: base64.b64encode(text.encode()).decode() for name, text in keys.items()}}
+        return next(secret for secret in self.secrets if ObjectRef.of(secret) == ref)
 
 
 def resource() -> ShardedDatabase:
@@ -48,11 +56,12 @@ async def patroni(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakePatroni]
     fake = FakePatroni(leader=A, standby=B)
     async with serving(fake) as server:
 
-        def find(pod: str, pods: str, namespace: str, port: int, password: str) -> Member:
+        def find(pod: str, pods: str, namespace: str, port: int, password: str, authority: str) -> Member:
             assert (pod, pods, namespace, port) == (A, "flights-s0-pods", "demo", 8008)
-            return Member(pod, server.url, password)
+            assert authority.startswith("-----BEGIN CERTIFICATE-----")
+            return Member(pod, server.url, password, server.authority)
 
-        monkeypatch.setattr(rooms, "build_member", find)
+        monkeypatch.setattr(access, "build_member", find)
         yield fake
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from caisson_operator.api.resource import load_sharded_database
+from caisson_operator.core.content import CONTENT
 from caisson_operator.core.decisions import Decision, Plan, Refuse, Settled, Wait
 from caisson_operator.core.layout import Bucket, SwitchGroup
 from caisson_operator.sharded_database import provisioning, steps
@@ -17,6 +18,7 @@ from caisson_operator.sharded_database.manifests import build_cluster_settings
 from caisson_operator.sharded_database.manifests.settings import ANY_LAG_BYTES, MOST_LAG, TOLERABLE_LAG_BYTES
 from caisson_operator.sharded_database.observed import Claim, Expansion, Objects, Observed, Pod, Shard
 from caisson_operator.sharded_database.wanted import Engine, Wanted, read_wanted
+from fakes.observations import certify
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 DISCARDING = {"remove_data_directory_on_rewind_failure": True, "remove_data_directory_on_diverged_timelines": True}
@@ -38,7 +40,7 @@ def wanted(durability: str, members: int = 2, shards: int = 1, is_paused: bool =
 
 def settings_of(wish: Wanted) -> dict[str, Any]:
     """As Patroni keeps them: ours beside what the image and people have set."""
-    ours = build_cluster_settings(wish.durability, wish.members, wish.storage_size)
+    ours = build_cluster_settings(wish.durability, wish.members, wish.storage_size, wish.parameters)
     engine = {**ours["postgresql"], "use_slots": True}
     return {**ours, "ttl": 20, "postgresql": engine}
 
@@ -53,19 +55,19 @@ def observed(
     """Shards that run with the settings that `has` would give them, and whose objects are as the resource wants them."""
     pods = tuple(pod for shard in shards for pod in members(shard, "replica", "primary"))
     objects = Objects(
-        has_credentials=True,
-        images=dict.fromkeys(shards, "image"),
+        claimed_sizes=dict.fromkeys(shards, "1Gi"),
         pods=pods,
         settings={shard: settings_of(has) for shard in shards},
+        **certify(has),
     )
     found = {name: Shard(name, 1, is_protected, expansion=expansion) for name in shards}
     return Observed(NOW, objects, found)
 
 
 def provisioned(wish: Wanted, observation: Observed) -> Observed:
-    made = provisioning.build_objects(wish, observation.objects)
-    stamps = {(m["kind"], m["metadata"]["name"]): m["metadata"]["annotations"][provisioning.CONTENT] for m in made}
-    return replace(observation, objects=replace(observation.objects, contents=stamps))
+    made = provisioning.build_objects(wish, observation.objects, observation.objects.login)
+    stamps = {(m["kind"], m["metadata"]["name"]): m["metadata"]["annotations"][CONTENT] for m in made}
+    return replace(observation, objects=replace(observation.objects, contents=stamps, **certify(wish)))
 
 
 def sent(decision: Decision) -> Mapping[str, Mapping[str, Any]]:

@@ -38,6 +38,8 @@ def test_a_settled_database_is_ready_and_nothing_is_under_way() -> None:
         "Degraded": ("False", "Healthy"),
         "Unprotected": ("False", "Protected"),
         "FailoverBlocked": ("False", "NotBlocked"),
+        "Updating": ("False", "UpToDate"),
+        "MemberLost": ("False", "NoneLost"),
     }
     assert status.migrations_applied == ("001",)
     assert status.expansion is None

@@ -12,7 +12,7 @@ from caisson_operator.sharded_database.expansion import plan_expansion
 from caisson_operator.sharded_database.observed import Claim, Expansion, GroupRecord, Objects, Shard
 from caisson_operator.sharded_database.provisioning import build_objects
 from caisson_operator.sharded_database.wanted import Wanted
-from fakes.observations import NOW, build_wanted, observe, provision, settle
+from fakes.observations import NOW, build_wanted, certify, observe, provision, settle
 
 WANTED = build_wanted(2)
 
@@ -89,7 +89,8 @@ def test_only_objects_that_are_missing_or_stale_are_applied() -> None:
 
 def made_at(wanted: Wanted, shards: dict[str, Shard], present: int) -> set[str]:
     """The shards of which something is applied, where so many are there already."""
-    objects = provision(build_wanted(present)) if present else Objects(has_credentials=True)
+    objects = provision(build_wanted(present)) if present else Objects()
+    objects = replace(objects, **certify(wanted))
     decision = decide(wanted, observe(wanted, shards, objects))
     applied = decision.steps[0].manifests if isinstance(decision, Plan) else ()  # type: ignore[attr-defined]
     return {shard for m in applied if (shard := m["metadata"]["labels"].get("caisson.dev/shard"))}
@@ -110,23 +111,23 @@ def test_a_database_that_serves_gets_a_new_shard_once_the_one_before_is_up() -> 
 
 def test_says_that_a_shard_waits_for_its_turn() -> None:
     wanted, before = build_wanted(4), settle(build_wanted(2))
-    objects = replace(provision(wanted), images=provision(build_wanted(3)).images)
+    objects = replace(provision(wanted), claimed_sizes=provision(build_wanted(3)).claimed_sizes)
     decision = decide(wanted, observe(wanted, before, objects))
     assert isinstance(decision, Wait)
     assert "s3: is made once the one before it is up" in decision.message
 
 
-def test_a_shard_keeps_the_image_that_it_was_made_with() -> None:
-    """Upgrading the operator restarts no database; a new shard gets the new image."""
+def test_every_shard_is_given_the_image_of_the_present_operator() -> None:
+    """Beside the template that belongs to it: a template may need what an older image lacks."""
     upgraded = build_wanted(3, image="newer")
     objects = provision(build_wanted(2))
-    made = build_objects(upgraded, objects)
+    made = build_objects(upgraded, objects, objects.login)
     images = {
         m["metadata"]["name"]: m["spec"]["template"]["spec"]["containers"][0]["image"]
         for m in made
         if m["kind"] == "StatefulSet"
     }
-    assert images == {"flights-s0": "image", "flights-s1": "image", "flights-s2": "newer"}
+    assert images == dict.fromkeys(("flights-s0", "flights-s1", "flights-s2"), "newer")
 
 
 def test_waits_for_a_shard_that_cannot_be_reached_and_says_why() -> None:
@@ -175,8 +176,8 @@ def test_an_expansion_goes_on_while_a_shard_that_it_does_not_need_is_away() -> N
 def test_objects_of_further_shards_are_applied_while_an_expansion_runs() -> None:
     wanted = build_wanted(3)
     wider = build_wanted(4)
-    observed = observe(wider, begin_expansion(wanted), provision(wanted))
-    assert reason(decide(wider, observed)) == "ApplyingObjects"
+    objects = provision(wanted, **certify(wider))
+    assert reason(decide(wider, observe(wider, begin_expansion(wanted), objects))) == "ApplyingObjects"
 
 
 @pytest.mark.parametrize("objects", [Objects(), Objects(has_volumes=True)])
@@ -186,7 +187,7 @@ def test_a_fence_that_is_committed_is_rolled_forward_before_anything_else(object
     shards = fence_first_group(begin_expansion(wanted, is_indexed=True, is_verified=True))
     decision = decide(wanted, observe(wanted, shards, objects))
     assert isinstance(decision, Plan)
-    assert [type(step) for step in decision.steps] == [steps.RaiseSourceGates, steps.OpenTarget]
+    assert [type(step) for step in decision.steps] == [steps.OpenTarget]
 
 
 def test_a_fence_left_open_is_ended_before_its_outcome_is_believed() -> None:
@@ -212,13 +213,14 @@ def test_refuses_to_expand_a_database_whose_fence_could_be_lost() -> None:
 @pytest.mark.parametrize("spec", [{"membersPerShard": 1, "durability": "asynchronous"}, {"membersPerShard": 2}])
 def test_expands_where_no_commit_can_be_lost_in_a_failover(spec: dict[str, Any]) -> None:
     before, wanted = build_wanted(2, **spec), build_wanted(3, **spec)
-    assert reason(decide(wanted, observe(wanted, settle(before), provision(before)))) == "ApplyingObjects"
+    objects = provision(before, **certify(wanted))
+    assert reason(decide(wanted, observe(wanted, settle(before), objects))) == "ApplyingObjects"
 
 
 def test_an_asynchronous_database_may_be_made_with_several_shards() -> None:
     """Even where the operator died after it had made the first of them: nobody owns a bucket yet."""
     wanted = build_wanted(3, **ASYNCHRONOUS)
-    half = provision(build_wanted(1, **ASYNCHRONOUS))
+    half = provision(build_wanted(1, **ASYNCHRONOUS), **certify(wanted))
     assert reason(decide(wanted, observe(wanted, {}, half))) == "ApplyingObjects"
 
 

@@ -1,35 +1,31 @@
 """The engine image's own configuration, and that it and the manifests speak of the same names."""
 
 import fcntl
-import importlib.util
 import os
 import stat
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 import yaml
 
+from caisson_operator.sharded_database import access
 from caisson_operator.sharded_database.credentials import build_credentials
-from caisson_operator.sharded_database.manifests import names, services, stateful_set
-from early_expiry.observe import Ports
+from caisson_operator.sharded_database.manifests import (
+    DatabaseIdentity,
+    ShardManifestInput,
+    names,
+    secrets,
+    services,
+    stateful_set,
+)
+from early_expiry.observe import AUTHORITY, Ports
+from fakes.programs import load_program
 
-
-def load_member() -> ModuleType:
-    """By its path: it is a program of the image, in no package."""
-    path = Path(__file__).parents[3] / "workloads/postgres/member.py"
-    spec = importlib.util.spec_from_file_location("member", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-member = load_member()
+member, follow_certificate = load_program("member"), load_program("follow_certificate")
 TEMPLATE: dict[str, Any] = yaml.safe_load(member.TEMPLATE.read_text())
 PASSWORDS = build_credentials(lambda name: f"pw-{name}").to_keys()
+SHARD = ShardManifestInput(DatabaseIdentity("flights", "demo", "uid"), "s0", 2, "image", "account", "1Gi")
 
 
 def test_image_and_manifests_agree_on_labels_and_ports() -> None:
@@ -68,10 +64,43 @@ def test_members_name_the_address_of_their_pod(pod_ip: str, address: str) -> Non
 def test_each_role_gets_its_own_password() -> None:
     configuration = member.build_configuration(TEMPLATE, {}, PASSWORDS, "10.0.0.1")
     roles = configuration["postgresql"]["authentication"]
-    assert roles["superuser"] == {"username": "postgres", "password": "pw-superuser"}
-    assert roles["replication"] == {"username": "caisson_replication", "password": "pw-replication"}
-    assert roles["rewind"] == {"username": "caisson_rewind", "password": "pw-rewind"}
+    found = {role: (one["username"], one["password"]) for role, one in roles.items()}
+    assert found == {
+        "superuser": ("postgres", "pw-superuser"),
+        "replication": ("caisson_replication", "pw-replication"),
+        "rewind": ("caisson_rewind", "pw-rewind"),
+    }
     assert configuration["restapi"]["authentication"] == {"username": "caisson", "password": "pw-restapi"}
+
+
+def test_nobody_is_let_in_over_the_network_without_tls_and_a_password() -> None:
+    for line in TEMPLATE["postgresql"]["pg_hba"]:
+        kind, *_, method = line.split()
+        assert kind in ("local", "hostssl")
+        assert method == "scram-sha-256" or (kind, method) == ("local", "peer")
+    assert TEMPLATE["postgresql"]["parameters"]["ssl"] == "on"
+
+
+def test_members_verify_each_other_by_the_authority_of_the_database() -> None:
+    mount = {m["name"]: m["mountPath"] for m in stateful_set.build_container(SHARD)["volumeMounts"]}["certificate"]
+    authority = f"{mount}/{secrets.AUTHORITY_KEY}"
+    pair = {"certfile": f"{mount}/{secrets.CERTIFICATE_KEY}", "keyfile": f"{mount}/{secrets.PRIVATE_KEY}"}
+    for role in TEMPLATE["postgresql"]["authentication"].values():
+        assert (role["sslmode"], role["sslrootcert"]) == ("verify-ca", authority)
+    assert pair.items() <= TEMPLATE["restapi"].items()
+    # Without a certificate of their own, "insecure" would mean that nothing is verified.
+    assert TEMPLATE["ctl"] == {"insecure": True, "cacert": authority, **pair}
+    parameters = TEMPLATE["postgresql"]["parameters"]
+    assert (parameters["ssl_cert_file"], parameters["ssl_key_file"]) == (pair["certfile"], pair["keyfile"])
+    assert str(follow_certificate.CERTIFICATE) == pair["certfile"]
+    assert authority == access.AUTHORITY_FILE
+
+
+def test_the_agent_knows_the_authority_where_the_manifests_mount_it() -> None:
+    (mount,) = stateful_set.build_agent_container(SHARD)["volumeMounts"]
+    (volume,) = [v for v in stateful_set.build_volumes(SHARD) if v["name"] == mount["name"]]
+    assert [item["path"] for item in volume["secret"]["items"]] == [AUTHORITY.name]
+    assert mount["mountPath"] == str(AUTHORITY.parent)
 
 
 def test_reads_the_keys_of_a_mounted_secret_and_not_its_bookkeeping(tmp_path: Path) -> None:

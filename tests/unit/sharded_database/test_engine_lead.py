@@ -1,32 +1,17 @@
 """A member that starts where a leader died leaves the lead to a standby that has every commit, and to no other."""
 
-import importlib.util
 import json
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
-from types import ModuleType
 from typing import Any
 
 import pytest
 
-PATH = Path(__file__).parents[3] / "workloads/postgres/member.py"
+from fakes.programs import load_program
 
-
-def load_member() -> ModuleType:
-    """By its path: it is a program of the image, in no package."""
-    spec = importlib.util.spec_from_file_location("member", PATH)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["member"] = module  # Slotted dataclasses look their module up.
-    spec.loader.exec_module(module)
-    return module
-
-
-member = load_member()
+member = load_program("member")
 LOCK = {"leader": "flights-s0-0", "optime": "127502328"}
 SYNC = {"leader": "flights-s0-0", "sync_standby": "flights-s0-1"}
 
@@ -133,3 +118,33 @@ def test_a_shard_that_has_never_had_a_leader_is_no_reason_not_to_start(
     monkeypatch.setattr(member.Api, "in_cluster", classmethod(lambda cls, environment: api))
     member.leave_lead_if_possible({"PATRONI_SCOPE": "flights-s0", "PATRONI_NAME": "flights-s0-0"})
     assert "404" in capsys.readouterr().out
+
+
+def wait(fake: FakeApi, on_sleep: Callable[[int], None]) -> tuple[bool, int]:
+    """Whether somebody led in the end, and how many seconds it took."""
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        on_sleep(len(slept))
+
+    led: bool = member.await_leader(member.Api(fake.base, "token", None), "flights-s0", sleep)
+    return led, int(sum(slept))
+
+
+def test_a_new_member_waits_for_its_shards_first_leader(fake: FakeApi) -> None:
+    def make(second: int) -> None:
+        fake.put("flights-s0", {"optime": "1"} if second < 3 else LOCK)
+
+    assert wait(fake, make) == (True, 3)
+
+
+def test_a_new_member_does_not_wait_for_ever(fake: FakeApi) -> None:
+    assert wait(fake, lambda second: None) == (False, member.FIRST_SECONDS)
+
+
+@pytest.mark.parametrize(("name", "has_data"), [("flights-s0-0", False), ("flights-s0-1", True)])
+def test_the_first_member_and_one_with_data_wait_for_nobody(name: str, has_data: bool, tmp_path: Path) -> None:
+    if has_data:
+        (tmp_path / "PG_VERSION").touch()
+    member.await_turn({"PATRONI_NAME": name, "PATRONI_SCOPE": "flights-s0"}, tmp_path)

@@ -180,8 +180,8 @@ def test_nothing_lost_is_said_only_of_a_standby_that_had_every_commit(
 
 
 def test_the_leader_is_followed_with_its_synchronous_standby() -> None:
-    assert follow_leader("s0", see()) == knew()
-    assert follow_leader("s0", see(state(A, ""))) == knew(synchronous_standby=None)
+    assert follow_leader("s0", see(), Settled()) == knew()
+    assert follow_leader("s0", see(state(A, "")), Settled()) == knew(synchronous_standby=None)
 
 
 @pytest.mark.parametrize(
@@ -195,30 +195,34 @@ def test_the_leader_is_followed_with_its_synchronous_standby() -> None:
 def test_a_leader_that_is_gone_is_kept_with_its_last_sign_of_life(
     patroni: PatroniState, members: tuple[Pod, ...]
 ) -> None:
-    assert follow_leader("s0", see(patroni, members, {}, Recorded(leaders={"s0": knew()}))) == knew(heard_at=HEARD_AT)
+    assert follow_leader("s0", see(patroni, members, {}, Recorded(leaders={"s0": knew()})), Settled()) == knew(
+        heard_at=HEARD_AT
+    )
 
 
 def test_a_leader_that_comes_back_is_not_gone_any_more() -> None:
     assert (
-        follow_leader("s0", see(recorded=Recorded(leaders={"s0": knew(heard_at=HEARD_AT, is_requested=True)})))
+        follow_leader(
+            "s0", see(recorded=Recorded(leaders={"s0": knew(heard_at=HEARD_AT, is_requested=True)})), Settled()
+        )
         == knew()
     )
 
 
 def test_a_wish_that_patroni_has_is_kept_until_it_is_done() -> None:
     wish = {"asked_from": A, "asked_to": B}
-    assert follow_leader("s0", see(state(**wish))) == knew(is_requested=True)
+    assert follow_leader("s0", see(state(**wish)), Settled()) == knew(is_requested=True)
     gone = see(state(""), pods(a=None), {}, Recorded(leaders={"s0": knew(is_requested=True)}))
-    assert follow_leader("s0", gone) == knew(heard_at=HEARD_AT, is_requested=True)
+    assert follow_leader("s0", gone, Settled()) == knew(heard_at=HEARD_AT, is_requested=True)
 
 
 def test_the_old_leader_is_kept_until_the_history_has_gone_beyond() -> None:
     """The successor's record is there at once, its line in the history a loop later."""
     recorded = Recorded(leaders={"s0": knew(heard_at=HEARD_AT)})
     between = see(state(B, ""), pods(a=None, b=pod(B, "primary")), server(timeline=2, standby=""), recorded)
-    assert follow_leader("s0", between) == knew(heard_at=HEARD_AT)
+    assert follow_leader("s0", between, Settled()) == knew(heard_at=HEARD_AT)
     assert list_failovers(WANTED, between) == ()
-    assert follow_leader("s0", after(knew(heard_at=HEARD_AT))) == LeaderStatus(
+    assert follow_leader("s0", after(knew(heard_at=HEARD_AT)), Settled()) == LeaderStatus(
         member=B, timeline=2, synchronous_standby=A
     )
 
@@ -232,7 +236,7 @@ def test_the_old_leader_is_kept_until_the_history_has_gone_beyond() -> None:
 )
 def test_at_first_sight_a_successor_is_not_taken_for_the_leader_before(between: Observed) -> None:
     """A control for the rule above: else B would seem to have followed itself."""
-    assert follow_leader("s0", between) is None
+    assert follow_leader("s0", between, Settled()) is None
 
 
 def test_waits_for_a_history_that_is_behind_its_server() -> None:

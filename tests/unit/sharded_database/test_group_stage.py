@@ -1,18 +1,20 @@
-"""A copy whose slot is lost cannot go on: the group is taken back and copied again."""
+"""What a switch group's copy has reached, and which is begun next. One whose slot is lost is taken back and copied again."""
 
 from dataclasses import replace
 
+from caisson_operator.core.decisions import Decision, Plan, Wait
 from caisson_operator.core.layout import Bucket, SwitchGroup
-from caisson_operator.sharded_database.expansion import GroupView, Stage, read_stage
+from caisson_operator.sharded_database.expansion import GroupView, Pace, Stage, decide_expansion, read_stage
 from caisson_operator.sharded_database.observed import (
     Attachment,
     Claim,
+    Expansion,
     GroupRecord,
     LeafState,
     Shard,
     Subscription,
 )
-from caisson_operator.sharded_database.steps import DropSlot, ForgetGroup
+from caisson_operator.sharded_database.steps import DropSlot, ForgetGroup, Subscribe
 from fakes.observations import NOW, build_wanted
 
 GROUP = SwitchGroup(1, 1, "s0", "s1", build_wanted().groups["aircraft"], (3,))
@@ -50,3 +52,28 @@ def test_a_copy_whose_slot_has_lost_its_log_is_stale_and_the_slot_is_dropped() -
     planned = [type(step) for needed, step in view.resetting() if needed]
     assert planned[0] is ForgetGroup
     assert DropSlot in planned
+
+
+def begin_copies(max_parallel_copies: int | None) -> Decision:
+    """The first group is being copied; the second, on another route, waits for its turn."""
+    second = replace(GROUP, number=2, source="s2", target="s3", buckets=(4,))
+    running = Expansion(1, (GROUP, second), 2, 4, is_finished=False, started_at=NOW)
+    copying = replace(TARGET, subscriptions={GROUP.link: Subscription(True, 4, 1, True)})
+    owner = Shard("s2", timeline=1, has_synchronous_standby=True, shard_map={Bucket("aircraft", 4): Claim("s2", 1)})
+    shards = {"s0": SOURCE, "s1": copying, "s2": owner, "s3": Shard("s3", timeline=1, has_synchronous_standby=True)}
+    pace = Pace(2, 0.0, max_parallel_copies, is_paused=False, needs_standby=True)
+    return decide_expansion(running, shards, pace, NOW)
+
+
+def test_each_route_copies_at_the_same_time() -> None:
+    decision = begin_copies(None)
+    assert isinstance(decision, Plan)
+    assert isinstance(decision.steps[-1], Subscribe)
+    assert decision.steps[-1].group.number == 2
+
+
+def test_no_more_copies_than_were_asked_for_run_at_a_time() -> None:
+    decision = begin_copies(1)
+    assert isinstance(decision, Wait)
+    assert decision.reason == "Copying"
+    assert isinstance(begin_copies(2), Plan)

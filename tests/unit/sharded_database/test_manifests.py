@@ -8,15 +8,22 @@ from typing import Any
 import pytest
 
 from caisson_operator.api.sharded_database_spec import DeletionPolicy, Durability
+from caisson_operator.core.layout import Login
 from caisson_operator.sharded_database.credentials import build_credentials, read_credentials
 from caisson_operator.sharded_database.manifests import (
+    BindingInput,
     DatabaseIdentity,
     ShardManifestInput,
+    build_address,
+    build_authority_secret,
+    build_certificate_secret,
     build_cluster_settings,
     build_credentials_secret,
     build_database_objects,
+    build_server_names,
     build_shard_objects,
 )
+from caisson_operator.sharded_database.manifests.secrets import read_login
 
 FLIGHTS = DatabaseIdentity("flights", "demo", "uid-1")
 SHARD = ShardManifestInput(
@@ -29,6 +36,9 @@ SHARD = ShardManifestInput(
     resources={"requests": {"cpu": "100m", "memory": "256Mi"}},
 )
 DELETED_WITH_IT = replace(SHARD, database=replace(FLIGHTS, deletion_policy=DeletionPolicy.DELETE))
+ADDRESSES = tuple(build_address(FLIGHTS, shard) for shard in ("s0", "s1"))
+UIDS = {"flights-credentials": "uid-2", "flights-ca": "uid-3"}
+BINDING = BindingInput(Login("caisson_app_b", "r1"), "p/w", "pem")
 CREDENTIALS = build_credentials(lambda name: f"{name}:pass\\word/%")
 
 
@@ -38,6 +48,10 @@ def by_name(objects: tuple[dict[str, Any], ...], kind: str) -> dict[str, dict[st
 
 def stateful_set(shard: ShardManifestInput = SHARD) -> dict[str, Any]:
     return by_name(build_shard_objects(shard), "StatefulSet")["flights-s0"]
+
+
+def budgets(**changes: Any) -> dict[str, dict[str, Any]]:
+    return by_name(build_shard_objects(replace(SHARD, **changes)), "PodDisruptionBudget")
 
 
 def pod(shard: ShardManifestInput = SHARD) -> dict[str, Any]:
@@ -60,7 +74,11 @@ def decoded(secret: dict[str, Any]) -> dict[str, str]:
 def test_names_every_object_of_a_shard_as_the_reference_does() -> None:
     found = {(entry["kind"], entry["metadata"]["name"]) for entry in build_shard_objects(SHARD)}
     services = {("Service", f"flights-s0{suffix}") for suffix in ("", "-ro", "-pods", "-config", "-sync")}
-    assert found == services | {("PodDisruptionBudget", "flights-s0"), ("StatefulSet", "flights-s0")}
+    assert found == services | {
+        ("PodDisruptionBudget", "flights-s0"),
+        ("PodDisruptionBudget", "flights-s0-primary"),
+        ("StatefulSet", "flights-s0"),
+    }
 
 
 def test_labels_every_object_with_its_database_and_shard() -> None:
@@ -84,14 +102,26 @@ def test_everything_goes_with_a_resource_that_says_delete() -> None:
 
 
 @pytest.mark.parametrize("policy", DeletionPolicy)
-def test_credentials_are_created_without_an_owner_and_owned_by_apply_alone(policy: DeletionPolicy) -> None:
+def test_credentials_and_authority_are_created_without_an_owner_and_owned_by_apply_alone(
+    policy: DeletionPolicy,
+) -> None:
     database = replace(FLIGHTS, deletion_policy=policy)
-    ownership, _binding = build_database_objects(database, ["s0"], "pw")
-    created = build_credentials_secret(database, CREDENTIALS)
-    assert "ownerReferences" not in created["metadata"]
-    assert ("ownerReferences" in ownership["metadata"]) == (policy == DeletionPolicy.DELETE)
-    assert ownership["metadata"]["name"] == created["metadata"]["name"] == "flights-credentials"
-    assert "data" not in ownership
+    *ownerships, _binding = build_database_objects(database, ADDRESSES, BINDING, UIDS)
+    created = (build_credentials_secret(database, CREDENTIALS), build_authority_secret(database, "pem", "key"))
+    assert unowned(created) == {"flights-credentials", "flights-ca"}
+    for ownership, secret in zip(ownerships, created, strict=True):
+        assert ("ownerReferences" in ownership["metadata"]) == (policy == DeletionPolicy.DELETE)
+        assert ownership["metadata"]["name"] == secret["metadata"]["name"]
+        assert "data" not in ownership
+        assert ownership["metadata"]["uid"] == UIDS[secret["metadata"]["name"]], "another than the one that was seen"
+    assert read_login(ownerships[0]) == BINDING.login, "noted where it outlives the binding"
+
+
+def test_a_secret_that_is_not_there_is_not_applied_to() -> None:
+    """The server would make an empty one, and the volumes would be locked for good."""
+    assert [made["metadata"]["name"] for made in build_database_objects(FLIGHTS, ADDRESSES, BINDING, {})] == [
+        "flights-binding"
+    ]
 
 
 def test_owners_are_named_without_a_claim_to_block_their_deletion() -> None:
@@ -111,10 +141,20 @@ def test_only_patroni_routes_the_read_write_service() -> None:
 
 def test_selectors_match_the_pods_of_this_shard() -> None:
     labels = stateful_set()["spec"]["template"]["metadata"]["labels"].items()
-    budget = by_name(build_shard_objects(SHARD), "PodDisruptionBudget")["flights-s0"]
-    for selector in (stateful_set()["spec"]["selector"], budget["spec"]["selector"]):
-        assert selector["matchLabels"].items() <= labels
-        assert selector["matchLabels"]["caisson.dev/shard"] == "s0"
+    selectors = {name: entry["spec"]["selector"]["matchLabels"] for name, entry in budgets().items()}
+    roles = {name: selector.pop("caisson.dev/role") for name, selector in selectors.items()}
+    assert roles == {"flights-s0": "replica", "flights-s0-primary": "primary"}, "a pod of two budgets is never evicted"
+    for selector in (stateful_set()["spec"]["selector"]["matchLabels"], *selectors.values()):
+        assert selector.items() <= labels
+        assert selector["caisson.dev/shard"] == "s0"
+
+
+@pytest.mark.parametrize(("members", "standbys", "primaries"), [(1, 0, 0), (2, 0, 1), (3, 1, 1), (5, 3, 1)])
+def test_no_primary_with_a_standby_may_be_evicted_and_one_standby_at_a_time(
+    members: int, standbys: int, primaries: int
+) -> None:
+    least = {name: entry["spec"]["minAvailable"] for name, entry in budgets(members=members).items()}
+    assert least == {"flights-s0": standbys, "flights-s0-primary": primaries}
 
 
 def test_pods_meet_the_restricted_pod_security_level() -> None:
@@ -132,7 +172,7 @@ def test_the_agent_beside_each_member_knows_who_it_is_and_no_secret() -> None:
     member, agent = pod()["containers"]
     assert (member["name"], agent["name"]) == ("postgresql", "early-expiry")
     assert agent["image"] == member["image"]
-    assert "volumeMounts" not in agent
+    assert [mount["name"] for mount in agent["volumeMounts"]] == ["authority"], "a certificate, and no key"
     assert {entry["name"] for entry in agent["env"]} == {
         "PATRONI_NAME",
         "PATRONI_SCOPE",
@@ -149,7 +189,8 @@ def test_the_agent_is_there_before_it_has_anything_to_do(change: dict[str, Any])
 
 def test_every_mount_has_its_volume() -> None:
     volumes = {volume["name"] for volume in pod()["volumes"]} | {"data"}
-    assert {mount["name"] for mount in pod()["containers"][0]["volumeMounts"]} == volumes
+    mounts = {mount["name"] for container in pod()["containers"] for mount in container["volumeMounts"]}
+    assert mounts == volumes
 
 
 def test_leaves_the_storage_class_to_the_cluster_unless_told() -> None:
@@ -170,33 +211,34 @@ def test_leaves_the_storage_class_to_the_cluster_unless_told() -> None:
 def test_durability_decides_who_must_have_a_commit(
     durability: Durability, members: int, is_synchronous: bool, is_strict: bool
 ) -> None:
-    settings = build_cluster_settings(durability, members, "2Gi")
+    settings = build_cluster_settings(durability, members, "2Gi", {})
     assert settings["synchronous_mode"] is is_synchronous
     assert settings["synchronous_mode_strict"] is is_strict
 
 
 def test_a_standby_with_every_acknowledged_commit_may_lead_whatever_else_it_lacks() -> None:
     bounds = {
-        durability: build_cluster_settings(durability, 2, "2Gi")["maximum_lag_on_failover"] for durability in Durability
+        durability: build_cluster_settings(durability, 2, "2Gi", {})["maximum_lag_on_failover"]
+        for durability in Durability
     }
     assert bounds[Durability.SYNCHRONOUS] == bounds[Durability.STRICT] > 2**39
     assert bounds[Durability.ASYNCHRONOUS] == 2**20
 
 
 def test_never_throws_away_a_member_that_may_hold_the_only_copy() -> None:
-    settings = build_cluster_settings(Durability.ASYNCHRONOUS, 3, "2Gi")["postgresql"]
+    settings = build_cluster_settings(Durability.ASYNCHRONOUS, 3, "2Gi", {})["postgresql"]
     assert settings["remove_data_directory_on_rewind_failure"] is False
     assert settings["remove_data_directory_on_diverged_timelines"] is False
 
 
 @pytest.mark.parametrize(("size", "kept"), [("2Gi", "1024MB"), ("100Gi", "51200MB"), ("100Mi", "256MB")])
 def test_a_forgotten_slot_may_fill_half_of_the_volume(size: str, kept: str) -> None:
-    parameters = build_cluster_settings(Durability.SYNCHRONOUS, 2, size)["postgresql"]["parameters"]
+    parameters = build_cluster_settings(Durability.SYNCHRONOUS, 2, size, {})["postgresql"]["parameters"]
     assert parameters["max_slot_wal_keep_size"] == kept
 
 
 def test_pods_carry_the_settings_that_follow_from_the_resource() -> None:
-    assert json.loads(environment()["CAISSON_DCS"]) == build_cluster_settings(SHARD.durability, 2, "2Gi")
+    assert json.loads(environment()["CAISSON_DCS"]) == build_cluster_settings(SHARD.durability, 2, "2Gi", {})
 
 
 def test_no_password_stands_outside_a_secret() -> None:
@@ -225,15 +267,48 @@ def test_escapes_the_password_as_libpq_reads_it() -> None:
 
 
 def test_binding_speaks_the_service_binding_specification() -> None:
-    _ownership, binding = build_database_objects(FLIGHTS, ["s0", "s1"], "p/w")
+    *_, binding = build_database_objects(FLIGHTS, ADDRESSES, BINDING, UIDS)
     values = decoded(binding)
     assert binding["metadata"]["name"] == "flights-binding"
     assert binding["type"] == "servicebinding.io/postgresql"
     assert (values["type"], values["provider"], values["database"]) == ("postgresql", "caisson", "app")
-    assert values["uri"] == "postgresql://caisson_app:p%2Fw@flights-s0.demo.svc:5432/app"
+    assert values["username"] == "caisson_app_b"
+    assert values["uri"] == "postgresql://caisson_app_b:p%2Fw@flights-s0.demo.svc:5432/app?sslmode=verify-full"
+    assert (values["sslmode"], values["sslrootcert"], values["ca.crt"]) == ("verify-full", "ca.crt", "pem")
     assert json.loads(values["shards"])[1] == {
         "shard": "s1",
         "host": "flights-s1.demo.svc",
         "port": 5432,
         "read_host": "flights-s1-ro.demo.svc",
+        "members_host": "flights-s1-pods.demo.svc",
+    }
+
+
+def test_a_shards_certificate_is_a_secret_of_kubernetes_own_type_that_goes_with_the_resource() -> None:
+    made = build_certificate_secret(FLIGHTS, "s0", "certificate", "key", "authority")
+    assert (made["metadata"]["name"], made["type"]) == ("flights-s0-tls", "kubernetes.io/tls")
+    assert decoded(made) == {"tls.crt": "certificate", "tls.key": "key", "ca.crt": "authority"}
+    assert unowned((made,)) == set()
+    mounted = {volume["name"]: volume.get("secret", {}).get("secretName") for volume in pod()["volumes"]}
+    assert mounted["certificate"] == mounted["authority"] == "flights-s0-tls"
+
+
+def test_the_names_of_a_certificate_are_those_by_which_members_are_reached() -> None:
+    names = build_server_names(FLIGHTS, "s0")
+    address = build_address(FLIGHTS, "s0")
+    assert {
+        address.host,
+        address.read_host,
+        address.members_host,
+        "flights-s0.demo.svc.cluster.local",
+        "flights-s0",
+    } <= set(names)
+    assert "*.flights-s0-pods.demo.svc" in names
+    assert not set(names) & set(build_server_names(FLIGHTS, "s1")), "a shard's certificate is not another's"
+
+
+def test_the_kubelet_probes_over_tls() -> None:
+    member = pod()["containers"][0]
+    assert {member[probe]["httpGet"]["scheme"] for probe in ("startupProbe", "livenessProbe", "readinessProbe")} == {
+        "HTTPS"
     }

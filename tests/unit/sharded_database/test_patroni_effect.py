@@ -1,7 +1,8 @@
-"""The effects that write to Patroni, against a real HTTP server that answers as Patroni's REST API does."""
+"""The effects that write to Patroni, against a real HTTPS server that answers as Patroni's REST API does."""
 
 import socket
 import traceback
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,14 @@ from caisson_operator.effects.patroni import (
     SwitchoverUnfinished,
     build_member,
     patch_settings,
+    request_restart,
     request_switchover,
 )
+from fakes.certificates import new_authority
 from fakes.patroni_server import PASSWORD, FakePatroni, serving
 
 pytestmark = pytest.mark.asyncio
+AUTHORITY = new_authority().certificate
 
 
 async def test_lays_the_settings_upon_those_that_are_there() -> None:
@@ -64,15 +68,29 @@ async def test_a_silent_member_holds_it_up() -> None:
 async def test_an_absent_member_holds_it_up() -> None:
     with socket.socket() as bound:  # and listens not
         bound.bind(("127.0.0.1", 0))
-        member = Member("flights-s0-0", f"http://127.0.0.1:{bound.getsockname()[1]}", PASSWORD)
+        member = Member("flights-s0-0", f"https://localhost:{bound.getsockname()[1]}", PASSWORD, AUTHORITY)
         with pytest.raises(HeldUp, match="flights-s0-0") as raised:
             await patch_settings(member, {"synchronous_mode": True})
     assert PASSWORD not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "is_other"), [("flights-s1-0", False), ("localhost", True)], ids=["name", "authority"]
+)
+async def test_who_is_not_the_member_hears_no_password(name: str, is_other: bool) -> None:
+    patroni = FakePatroni()
+    async with serving(patroni, name=name) as member:
+        asked = replace(member, authority=AUTHORITY) if is_other else member
+        with pytest.raises(HeldUp, match="certificate"):
+            await patch_settings(asked, {"synchronous_mode": True})
+        with pytest.raises(HeldUp, match="certificate"):
+            await request_switchover(asked, "flights-s0-1")
+    assert patroni.asked == 0
+
+
 async def test_finds_a_member_by_its_name_under_the_headless_service() -> None:
-    member = build_member("flights-s0-1", "flights-s0-pods", "demo", 8008, PASSWORD)
-    assert member.url == "http://flights-s0-1.flights-s0-pods.demo.svc:8008"
+    member = build_member("flights-s0-1", "flights-s0-pods", "demo", 8008, PASSWORD, AUTHORITY)
+    assert member.url == "https://flights-s0-1.flights-s0-pods.demo.svc:8008"
 
 
 async def test_the_user_is_the_one_that_the_image_sets() -> None:
@@ -118,7 +136,7 @@ async def test_an_answer_that_leaves_the_outcome_open_is_told_as_such(patroni: F
 async def test_a_leader_that_was_never_reached_was_never_asked() -> None:
     with socket.socket() as bound:  # and listens not
         bound.bind(("127.0.0.1", 0))
-        leader = Member("flights-s0-0", f"http://127.0.0.1:{bound.getsockname()[1]}", PASSWORD)
+        leader = Member("flights-s0-0", f"https://localhost:{bound.getsockname()[1]}", PASSWORD, AUTHORITY)
         with pytest.raises(HeldUp, match="the switchover did not reach Patroni of flights-s0-0") as raised:
             await request_switchover(leader, "flights-s0-1")
     assert raised.value.reason == "PatroniUnreachable"
@@ -130,3 +148,22 @@ async def test_a_wrong_password_moves_no_lead() -> None:
         with pytest.raises(PatroniError, match=r"does not take the switchover: 401.*restart the pod"):
             await request_switchover(leader, "flights-s0-1")
     assert patroni.leader == "flights-s0-0"
+
+
+async def test_a_member_is_restarted_if_a_setting_waits_for_it_and_it_is_what_it_is_taken_for() -> None:
+    patroni = FakePatroni(waits_for_restart=True)
+    async with serving(patroni) as member:
+        with pytest.raises(HeldUp, match="restart conditions are not satisfied"):
+            await request_restart(member, "primary")
+        assert patroni.restarts == 0
+        await request_restart(member, "replica")
+        with pytest.raises(HeldUp, match="restart conditions are not satisfied"):
+            await request_restart(member, "replica")  # safe to repeat
+    assert patroni.restarts == 1
+
+
+async def test_a_restart_that_gets_no_answer_is_looked_at_again() -> None:
+    async with serving(FakePatroni(hangs_up=True)) as member:
+        with pytest.raises(HeldUp) as raised:
+            await request_restart(member, "replica")
+    assert raised.value.reason == "PatroniUnreachable"

@@ -120,6 +120,13 @@ HELD_UP = [
         id="the primary died alone: its former standby may lack commits",
     ),
     pytest.param(
+        state(A, "", renewed_at=EARLIER),
+        pods(a=pod(A, "primary", is_ready=False)),
+        f"s0: no primary; only {A} has every acknowledged commit: {A} (hangs: it runs, and has not renewed its lead since "
+        f"2026-01-01T11:30:00Z); {B} (running, 0 bytes behind) may lack commits and is not promoted",
+        id="the primary hangs: what it told last of itself is worth nothing",
+    ),
+    pytest.param(
         state(A, B),
         pods(a=None, b=GONE_B),
         f"s0: no primary; only {A} and {B} have every acknowledged commit: {A} (has no pod) and {B} (is not running)",
@@ -158,6 +165,8 @@ def test_blocked_says_the_arithmetic(patroni: PatroniState, members: tuple[Pod, 
         (state(), pods(a=None, b=pod(B, is_ready=False))),  # B does not stream any more, and will be promoted
         (state("", sync_leader=A), pods(a=GONE_A)),
         (state(A, ""), pods(a=pod(A, is_ready=False, state="starting"))),  # it comes back by itself
+        (state(A, ""), pods(a=pod(A, is_ready=False))),  # it renewed a moment ago
+        (state(A, "", renewed_at=EARLIER), pods()),  # it is ready: only the store does not hear of it
     ],
 )
 def test_a_failover_that_is_on_its_way_is_not_blocked(patroni: PatroniState, members: tuple[Pod, ...]) -> None:

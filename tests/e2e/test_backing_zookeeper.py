@@ -1,0 +1,75 @@
+"""A ZooKeeper ensemble on kind: it elects another leader by itself, and members come and go while it serves."""
+
+from typing import Any
+
+import pytest
+
+from demo.cluster import say
+from demo.release import Images
+from e2e.backing import Backing
+
+NAMESPACE = "e2e-zookeeper"
+_LISTED = "from zookeeper_member.running import ask; print(ask('127.0.0.1', 'conf'))"
+
+
+@pytest.fixture(scope="module")
+def ensemble(namespace: str, images: Images) -> Backing:
+    ensemble = Backing(namespace, "keeper")
+    ensemble.apply("zookeeper", members=1)
+    ensemble.start_client(images.operator)
+    ensemble.wait_whole(1)
+    return ensemble
+
+
+def must_be_whole(load: dict[str, Any]) -> None:
+    """Every node whose making was acknowledged is there, and they were made in order."""
+    say(f"  {load}")
+    assert load["made"] > 0
+    assert load["lost"] == 0
+    assert load["is_in_order"]
+
+
+def participants(ensemble: Backing) -> int:
+    return ensemble.run("keeper-0", "zookeeper", _LISTED).count(":participant")
+
+
+def test_one_member_becomes_three_and_each_of_them_has_a_vote(ensemble: Backing) -> None:
+    with ensemble.load_ensemble() as load:
+        ensemble.scale(3)
+        status = ensemble.wait_whole(3)
+    must_be_whole(load)
+    assert sorted(member["role"] for member in status["members"]) == ["follower", "follower", "leader"]
+    assert participants(ensemble) == 3
+    assert ensemble.binding()["hosts"].count(":2181") == 3
+
+
+def test_a_leader_that_is_killed_is_followed_by_another_one(ensemble: Backing) -> None:
+    leader = ensemble.status()["leader"]
+    with ensemble.load_ensemble() as load:
+        ensemble.kill(leader)
+        ensemble.wait("another leader", lambda status: status.get("leader") not in (None, leader))
+        ensemble.wait_whole(3)
+    must_be_whole(load)
+    assert ensemble.events("LeaderLost") or ensemble.events("LeaderChanged")
+
+
+def test_members_that_are_out_of_date_are_restarted_one_by_one_the_leader_last(ensemble: Backing) -> None:
+    leader = ensemble.status()["leader"]
+    before = {pod["metadata"]["name"]: pod["metadata"]["uid"] for pod in ensemble.pods()}
+    with ensemble.load_ensemble() as load:
+        ensemble.apply("zookeeper", members=3, resources={"requests": {"cpu": "25m", "memory": "48Mi"}})
+        ensemble.wait_whole(3)
+    must_be_whole(load)
+    pods = {pod["metadata"]["name"]: pod for pod in ensemble.pods()}
+    assert all(pods[name]["metadata"]["uid"] != uid for name, uid in before.items())
+    made = {name: pod["metadata"]["creationTimestamp"] for name, pod in pods.items()}
+    assert max(made, key=lambda name: made[name]) == leader
+
+
+def test_it_shrinks_to_one_member_that_still_serves(ensemble: Backing) -> None:
+    with ensemble.load_ensemble() as load:
+        ensemble.scale(1)
+        status = ensemble.wait_whole(1)
+    must_be_whole(load)
+    assert status["leader"] == "keeper-0"
+    assert participants(ensemble) == 1

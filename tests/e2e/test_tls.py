@@ -1,0 +1,264 @@
+"""Who may talk to a shard, and whom its clients believe, under traffic; certificates and passwords change without a restart.
+
+What clients see is seen from the application's own pod, with the binding that is mounted there.
+"""
+
+import json
+from typing import Any
+
+import pytest
+
+from demo.application import POD
+from demo.cluster import CommandFailedError, get, get_all, kubectl, wait_for
+from demo.release import Images
+from e2e.scene import Scene, set_up_shard
+from e2e.shards import query
+
+NAMESPACE = "e2e-tls"
+SCOPE = "flights-s0"
+ROWS = 5_000
+RENEWAL_SECONDS = 240  # the kubelet looks for a change of a Secret about once a minute
+LABELS = {"caisson.dev/database": "flights"}
+
+MARKS = [["caisson_app", "retired"], ["caisson_app_b", "rotation r1"]]
+ROLE_MARKS = """
+SELECT rolname, shobj_description(oid, 'pg_authid') FROM pg_roles WHERE rolname LIKE 'caisson\\_app%' ORDER BY 1
+"""
+OPERATORS_MARK = "SELECT shobj_description(oid, 'pg_authid') FROM pg_roles WHERE rolname = 'postgres'"
+WHO = "SELECT DISTINCT usename FROM pg_stat_activity WHERE usename LIKE 'caisson\\_app%'"
+
+# Beside the SDK: what is said without TLS, with another authority, and under another name.
+CONNECT = """
+import json, socket, sys
+import psycopg
+from flights import direct
+binding = direct.read_binding("flights")
+host, port = next(iter(binding.shards.values()))
+change = dict(json.loads(sys.argv[1]))
+if change.pop("by_address", False):
+    host = socket.gethostbyname(host)
+parameters = {"sslmode": "verify-full", "sslrootcert": str(binding.authority), **change}
+try:
+    with psycopg.connect(host=host, port=port, dbname=binding.database, user=binding.username, password=binding.password,
+                         connect_timeout=10, **parameters) as connection:
+        print(connection.execute("SELECT ssl, version FROM pg_stat_ssl WHERE pid = pg_backend_pid()").fetchone())
+except psycopg.OperationalError as error:
+    print(error)
+"""
+# Which certificate each member shows at either port, by the names of the pods, verified in full.
+SERIALS = """
+import json, socket, ssl, struct, sys
+context = ssl.create_default_context(cafile="/bindings/flights/ca.crt")
+def show(host, port):
+    plain = socket.create_connection((host, port), 10)
+    if port == 5432:
+        plain.sendall(struct.pack("!ii", 8, 80877103))
+        assert plain.recv(1) == b"S"
+    with context.wrap_socket(plain, server_hostname=host) as tls:
+        return tls.getpeercert()["serialNumber"]
+print(json.dumps({f"{host}:{port}": show(host, port) for host in sys.argv[1:] for port in (5432, 8008)}))
+"""
+REST = """
+import json, ssl, sys, urllib.error, urllib.request
+host = sys.argv[1]
+context = ssl.create_default_context(cafile="/bindings/flights/ca.crt")
+def ask(url, **more):
+    try:
+        return urllib.request.urlopen(urllib.request.Request(url, **more), timeout=10, context=context).status
+    except urllib.error.HTTPError as error:
+        return error.code
+    except OSError as error:
+        return type(error).__name__
+print(json.dumps([
+    ask(f"https://{host}:8008/liveness"),
+    ask(f"https://{host}:8008/config", data=b"{}", method="PATCH"),
+    ask(f"http://{host}:8008/liveness"),
+]))
+"""
+# Patroni's own way of calling a peer, as this member is configured, and with an authority that vouches for somebody else.
+PEER = """
+import sys, urllib3, yaml
+from patroni.request import PatroniRequest
+configuration = yaml.safe_load(open("/run/caisson/patroni.yml"))
+url = f"https://{sys.argv[1]}:8008/liveness"
+print(PatroniRequest(configuration, True).request("GET", url).status)
+configuration["ctl"]["cacert"] = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt"
+try:
+    print(PatroniRequest(configuration, True).request("GET", url, retries=False).status)
+except urllib3.exceptions.SSLError as error:
+    print("CERTIFICATE_VERIFY_FAILED" in str(error))
+"""
+
+
+# The agent of early expiry, as it is composed there: its own member, and the same member under another shard's name.
+AGENT = """
+import asyncio, os
+from dataclasses import replace
+from early_expiry.__main__ import build_agent
+from early_expiry.observe import AUTHORITY, build_members
+eyes = build_agent(os.environ).eyes
+other = replace(eyes, members=build_members(AUTHORITY, "flights-s1.e2e-tls.svc"))
+print(*(asyncio.run(each.is_rest_up(eyes.own_address, 10)) for each in (eyes, other)))
+"""
+
+
+@pytest.fixture(scope="module")
+def scene(namespace: str, images: Images) -> Scene:
+    return set_up_shard(namespace, images.flights, ROWS, writes_per_second=40)
+
+
+def run_beside(scene: Scene, program: str, *arguments: str) -> str:
+    """A program in the application's pod; what it prints."""
+    namespace = scene.database.namespace
+    return kubectl("exec", POD, "--", "python", "-c", program, *arguments, namespace=namespace).strip()
+
+
+def connect(scene: Scene, **change: Any) -> str:
+    return run_beside(scene, CONNECT, json.dumps(change))
+
+
+def connect_as(scene: Scene) -> str:
+    """Whom the mounted binding names; it must be let in."""
+    assert connect(scene) == "(True, 'TLSv1.3')"
+    return run_beside(scene, "print(open('/bindings/flights/username').read())")
+
+
+def marks(scene: Scene) -> list[list[str]]:
+    return query(scene.database, "s0", ROLE_MARKS)
+
+
+def members(scene: Scene) -> list[dict[str, Any]]:
+    return get_all("pods", scene.database.namespace, LABELS)
+
+
+def serials(scene: Scene) -> dict[str, str]:
+    hosts = [f"{pod['metadata']['name']}.{SCOPE}-pods.{scene.database.namespace}.svc" for pod in members(scene)]
+    found: dict[str, str] = json.loads(run_beside(scene, SERIALS, *hosts))
+    return found
+
+
+def lives(scene: Scene) -> list[tuple[str, list[int]]]:
+    """Who the members are, and how often each of their containers was restarted."""
+    return [
+        (pod["metadata"]["uid"], [status["restartCount"] for status in pod["status"]["containerStatuses"]])
+        for pod in members(scene)
+    ]
+
+
+def test_a_connection_without_tls_is_refused(scene: Scene) -> None:
+    assert "no encryption" in connect(scene, sslmode="disable")
+
+
+def test_the_binding_is_enough_to_verify_the_server_in_full(scene: Scene) -> None:
+    assert connect(scene) == "(True, 'TLSv1.3')"
+
+
+def test_another_authority_and_another_name_are_not_believed(scene: Scene) -> None:
+    assert "certificate verify failed" in connect(scene, sslrootcert="/etc/ssl/certs/ca-certificates.crt")
+    assert "does not match" in connect(scene, by_address=True)
+
+
+def test_standbys_stream_over_tls(scene: Scene) -> None:
+    sql = "SELECT count(*), bool_and(ssl) FROM pg_stat_replication JOIN pg_stat_ssl USING (pid)"
+    assert query(scene.database, "s0", sql) == [["1", "t"]]
+
+
+def test_patroni_answers_over_tls_alone_and_changes_nothing_without_a_password(scene: Scene) -> None:
+    host = f"{SCOPE}-0.{SCOPE}-pods.{scene.database.namespace}.svc"
+    read, write, plain = json.loads(run_beside(scene, REST, host))
+    assert (read, write) == (200, 401)
+    assert isinstance(plain, str), "no answer, but an error"
+
+
+def test_members_verify_each_other_by_the_authority(scene: Scene) -> None:
+    """Control: with the authority of the API server in its place, the same call is refused."""
+    one, other = members(scene)
+    output = kubectl(
+        "exec", one["metadata"]["name"], "-c", "postgresql", "--",
+        "python", "-c", PEER, other["status"]["podIP"], namespace=scene.database.namespace,
+    )  # fmt: skip
+    assert output.split() == ["200", "True"]
+
+
+def test_the_agent_believes_members_of_its_own_shard_alone(scene: Scene) -> None:
+    member = members(scene)[0]["metadata"]["name"]
+    output = kubectl(
+        "exec", member, "-c", "early-expiry", "--", "python", "-c", AGENT, namespace=scene.database.namespace
+    )
+    assert output.split() == ["True", "False"]
+
+
+def test_a_renewed_certificate_is_served_without_a_restart(scene: Scene) -> None:
+    """A Secret that is deleted is made anew with a new certificate, as one that comes to its end is."""
+    before, lived, primary = serials(scene), lives(scene), scene.database.primary("s0")
+    assert len(set(before.values())) == 1, "all members of a shard show the same"
+    namespace = scene.database.namespace
+    kubectl("delete", "secret", f"{SCOPE}-tls", namespace=namespace)
+    kubectl("annotate", "sdb", "flights", "caisson.dev/wake=now", namespace=namespace)
+
+    def renewed() -> bool:
+        try:
+            shown = serials(scene)
+        except CommandFailedError:  # Patroni begins to listen anew
+            return False
+        return not set(shown.values()) & set(before.values()) and len(set(shown.values())) == 1
+
+    wait_for("the new certificate at every port", renewed, RENEWAL_SECONDS, scene.database.explain, poll_seconds=5)
+    assert lives(scene) == lived
+    assert scene.database.primary("s0") == primary, "nor did the lead move"
+    assert connect(scene) == "(True, 'TLSv1.3')"
+
+
+def test_another_password_is_given_out_on_request(scene: Scene) -> None:
+    namespace = scene.database.namespace
+    assert connect_as(scene) == "caisson_app"
+    kubectl("annotate", "sdb", "flights", "caisson.dev/rotate-credentials=r1", namespace=namespace)
+
+    def followed() -> bool:
+        return scene.database.status().get("credentialsRotation") == "r1"
+
+    wait_for("the rotation", followed, 60, scene.database.explain)
+    wait_for("the mounted binding", lambda: connect_as(scene) == "caisson_app_b", RENEWAL_SECONDS, poll_seconds=5)
+    wait_for("the old role to be retired", lambda: marks(scene) == MARKS, 60, scene.database.explain)
+    end = "SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity WHERE usename = 'caisson_app'"
+    query(scene.database, "s0", "ALTER ROLE caisson_app VALID UNTIL '-infinity'")  # the ten minutes are over
+    query(scene.database, "s0", end)
+    scene.application.wait_writes(200, 60)
+    assert query(scene.database, "s0", WHO) == [["caisson_app_b"]]
+
+
+def test_the_operator_gets_other_passwords_on_request(scene: Scene) -> None:
+    """It works with them: a migration is run by the owner, and recorded by the superuser. Nobody was restarted."""
+    database, namespace, lived = scene.database, scene.database.namespace, lives(scene)
+    before = operator_passwords(namespace)
+    kubectl("annotate", "sdb", "flights", "caisson.dev/rotate-operator-credentials=o1", namespace=namespace)
+
+    def followed() -> bool:
+        return database.status().get("operatorCredentialsRotation") == "o1"
+
+    wait_for("the rotation of the operator's passwords", followed, 90, database.explain)
+    assert query(database, "s0", OPERATORS_MARK) == [["rotation o1"]]
+    assert not set(operator_passwords(namespace).values()) & set(before.values())
+    migration = {"id": "900-after", "sql": "CREATE TABLE after_rotation (id int PRIMARY KEY)"}
+    patch = [{"op": "add", "path": "/spec/schema/migrations/-", "value": migration}]
+    kubectl("patch", "sdb", "flights", "--type=json", "-p", json.dumps(patch), namespace=namespace)
+    wait_for(
+        "a migration with the new passwords",
+        lambda: "900-after" in database.status().get("migrationsApplied", []),
+        90,
+        database.explain,
+    )
+    assert connect_as(scene) == "caisson_app_b", "applications keep theirs"
+    assert lives(scene) == lived
+    scene.application.wait_writes(200, 60)
+
+
+def operator_passwords(namespace: str) -> dict[str, str]:
+    secret = get("secret", "flights-credentials", namespace)
+    assert secret is not None
+    return {name: secret["data"][name] for name in ("superuser", "owner")}
+
+
+def test_the_traffic_has_noticed_nothing(scene: Scene) -> None:
+    scene.application.wait_writes(200, 60)
+    scene.check(ROWS)

@@ -1,0 +1,115 @@
+"""One round: a fault under the workload, what came of it, and what the checker says."""
+
+import json
+import time
+import uuid
+from dataclasses import asdict, dataclass
+from typing import assert_never
+
+from faults import operators
+from faults.checker import Finding, Kind, check, count, gap_seconds, stale_seconds
+from faults.probes import BACK_SECONDS, Place, Probes, running
+from faults.records import SDK, Outcome
+from faults.stage import SHARD, Stage, Standing
+from faults.table import PROMOTED_SECONDS, Expected, Fault
+
+BLOCKED_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """`gap_seconds` is the longest time in which the application was told of no write; `promoted_seconds` from
+    the fault's beginning to the first promotion; `takeover_seconds` from the fault's beginning
+    to another operator's lead; `stale_seconds` for how long after the promotion whoever was pinned to the old primary read old rows.
+    """
+
+    fault: str
+    came: Expected
+    has_other_primary: bool
+    gap_seconds: float | None
+    promoted_seconds: float | None
+    takeover_seconds: float | None
+    stale_seconds: float
+    acknowledged: int
+    failed: int
+    unknown: int
+    findings: tuple[Finding, ...]
+
+    def to_line(self) -> str:
+        return json.dumps(asdict(self)) + "\n"
+
+    @classmethod
+    def of_line(cls, line: str) -> "Round":
+        told = json.loads(line)
+        findings = tuple(Finding(Kind(finding["kind"]), finding["what"]) for finding in told["findings"])
+        return cls(**{**told, "came": Expected(told["came"]), "findings": findings})
+
+
+def do_round(stage: Stage, fault: Fault, is_synchronous: bool = True) -> Round:
+    """Raises TimedOutError where what is expected does not come about, or the shard does not stand again."""
+    name = f"r{uuid.uuid4().hex[:8]}"
+    operators.wait_whole()
+    before, leading = stage.steady(is_synchronous), operators.lead()
+    with running(stage.namespace, stage.image, name, choose_place(before, fault)) as probes:
+        began = time.time()
+        with fault.happen(stage, before):
+            came = await_outcome(stage, before, fault, probes)
+        after = stage.steady(is_synchronous)
+        probes.wait_acknowledged(BACK_SECONDS)
+        records = probes.records()
+    promotions = stage.promotions()
+    promoted = {timeline: at for timeline, at in promotions.items() if at > began}
+    return Round(
+        fault=fault.name,
+        came=Expected.MOVES if has_moved(before, after) else came,
+        has_other_primary=after.primary.pod != before.primary.pod,
+        gap_seconds=gap_seconds(records.writes, began),
+        promoted_seconds=min(promoted.values()) - began if promoted else None,
+        takeover_seconds=measure_takeover(leading, began),
+        stale_seconds=stale_seconds(records, promoted),
+        acknowledged=count(records.writes, SDK, Outcome.ACKNOWLEDGED),
+        failed=count(records.writes, SDK, Outcome.FAILED),
+        unknown=count(records.writes, SDK, Outcome.UNKNOWN),
+        findings=tuple(check(records, stage.rows(name), promotions)),
+    )
+
+
+def choose_place(before: Standing, fault: Fault) -> Place:
+    """The plain writer goes down, or is cut off, with the primary that it sticks to."""
+    beside = before.leader if fault.sees_primary else before.standby
+    return Place(beside.node, before.leader.node, before.leader.address)
+
+
+def await_outcome(stage: Stage, before: Standing, fault: Fault, probes: Probes) -> Expected:
+    match fault.expected:
+        case Expected.MOVES:
+            stage.database.wait_primary(SHARD, PROMOTED_SECONDS, lambda seen: seen.timeline > before.primary.timeline)
+            probes.wait_acknowledged(BACK_SECONDS)
+            return Expected.MOVES
+        case Expected.STAYS:
+            time.sleep(fault.watch_seconds)
+            probes.wait_acknowledged(BACK_SECONDS)
+            return Expected.STAYS
+        case Expected.BLOCKS:
+            return await_block(stage, before, fault)
+        case _:
+            assert_never(fault.expected)
+
+
+def await_block(stage: Stage, before: Standing, fault: Fault) -> Expected:
+    """For as long as somebody might be promoted wrongly; and until the status says why nobody is."""
+    time.sleep(fault.watch_seconds)
+    stage.database.wait_condition("FailoverBlocked", "True", BLOCKED_SECONDS)
+    led = stage.database.primary(SHARD)
+    return Expected.MOVES if led and led.timeline > before.primary.timeline else Expected.BLOCKS
+
+
+def has_moved(before: Standing, after: Standing) -> bool:
+    return after.primary.timeline > before.primary.timeline
+
+
+def measure_takeover(before: operators.Lead | None, began: float) -> float | None:
+    after = operators.lead()
+    if before is None or after is None or after.term == before.term:
+        return None
+    return after.since - began

@@ -1,0 +1,173 @@
+"""The faults, each with what must come of it.
+
+A fault is a context: entered, it happens; left, it is healed. What must come of it is looked at in between.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+
+from demo.cluster import kubectl, wait_for
+from faults import operators
+from faults.nodes import Cut, api_server_stopped, cut_off, kill_container, killed
+from faults.stage import MEMBER, SHARD, Stage, Standing
+
+OUTAGE_SECONDS = 60.0
+KILLED_AT_SECONDS = 15.0
+PROMOTED_SECONDS = 120.0
+DATA = "/var/lib/caisson/pgdata"
+
+
+class Expected(StrEnum):
+    MOVES = "a member that has every acknowledged commit is promoted"
+    STAYS = "nobody is promoted; the primary goes on"
+    BLOCKS = "nobody is promoted, and FailoverBlocked says so; the old primary goes on once it is back"
+
+
+Happening = Callable[[Stage, Standing], AbstractContextManager[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """`watch_seconds`: how long nobody must be promoted, where that is expected. `sees_primary`: the application is beside
+    the primary rather than beside the standby. `is_short`: also in `make test`, which has twelve minutes for all of them.
+    """
+
+    name: str
+    happen: Happening
+    expected: Expected
+    durability: str = "synchronous"
+    watch_seconds: float = 0.0
+    sees_primary: bool = False
+    is_short: bool = True
+
+
+@contextmanager
+def postgres_killed(stage: Stage, before: Standing) -> Iterator[None]:
+    command = f"kill -9 $(head -1 {DATA}/postmaster.pid)"
+    kubectl("exec", before.leader.pod, "--container", MEMBER, "--", "bash", "-c", command, namespace=stage.namespace)
+    yield
+
+
+@contextmanager
+def pod_killed(stage: Stage, before: Standing) -> Iterator[None]:
+    stage.database.kill(before.primary)
+    yield
+
+
+@contextmanager
+def stopped(stage: Stage, before: Standing) -> Iterator[None]:
+    """PostgreSQL, Patroni and the agent; the kernel goes on to take connections."""
+    stage.signal(before.leader, "STOP")
+    try:
+        yield
+    finally:
+        stage.signal(before.leader, "CONT")
+
+
+def node_killed(stage: Stage, before: Standing) -> AbstractContextManager[None]:
+    return killed(before.leader.node)
+
+
+def node_cut_off(stage: Stage, before: Standing) -> AbstractContextManager[None]:
+    return cut_off(before.leader.node, Cut())
+
+
+def cut_off_from_api_server(stage: Stage, before: Standing) -> AbstractContextManager[None]:
+    return cut_off(before.leader.node, Cut(stage.control_plane.address))
+
+
+def cut_off_from_peers(stage: Stage, before: Standing) -> AbstractContextManager[None]:
+    return cut_off(before.leader.node, Cut(stage.node(before.standby.node).pods))
+
+
+@contextmanager
+def api_server_away(stage: Stage, before: Standing) -> Iterator[None]:
+    with api_server_stopped(stage.control_plane.name):
+        time.sleep(OUTAGE_SECONDS)
+    yield
+
+
+@contextmanager
+def api_server_away_and_primary_killed(stage: Stage, before: Standing) -> Iterator[None]:
+    with api_server_stopped(stage.control_plane.name):
+        time.sleep(KILLED_AT_SECONDS)
+        kill_container(before.leader.node, before.leader.containers[MEMBER])
+        time.sleep(OUTAGE_SECONDS - KILLED_AT_SECONDS)
+    yield
+
+
+@contextmanager
+def operator_killed(stage: Stage, before: Standing) -> Iterator[None]:
+    with operators.takeover(operators.kill):
+        yield
+
+
+@contextmanager
+def operator_stopped(stage: Stage, before: Standing) -> Iterator[None]:
+    with operators.takeover(operators.stop):
+        yield
+
+
+@contextmanager
+def operator_and_primary_killed(stage: Stage, before: Standing) -> Iterator[None]:
+    with operators.takeover(operators.kill):
+        stage.database.kill(before.primary)
+        yield
+
+
+@contextmanager
+def two_in_a_row(stage: Stage, before: Standing) -> Iterator[None]:
+    """The second as soon as there is anybody to take over."""
+    stage.database.kill(before.primary)
+    stage.database.wait_primary(SHARD, PROMOTED_SECONDS, lambda seen: seen.timeline > before.primary.timeline)
+    stage.database.kill(stage.steady().primary)
+    yield
+
+
+@contextmanager
+def switchover(stage: Stage, before: Standing) -> Iterator[None]:
+    request = f"{SHARD}/any/r{time.time():.0f}"
+    annotation = f"caisson.dev/switchover={request}"
+    kubectl("annotate", "sdb", stage.database.name, "--overwrite", annotation, namespace=stage.namespace)
+    yield
+
+
+@contextmanager
+def standby_then_primary(stage: Stage, before: Standing) -> Iterator[None]:
+    """The standby comes back without what was acknowledged meanwhile, and the primary is away by then."""
+    stage.signal(before.standby, "STOP")
+    try:
+        wait_for("the standby to be given up", lambda: not stage.sync_record().get("sync_standby"), 60)
+        stage.signal(before.leader, "STOP")
+    finally:
+        stage.signal(before.standby, "CONT")
+    try:
+        yield
+    finally:
+        stage.signal(before.leader, "CONT")
+
+
+FAULTS = (
+    Fault("pod_killed", pod_killed, Expected.MOVES),
+    Fault("stopped", stopped, Expected.MOVES),
+    Fault("postgres_killed", postgres_killed, Expected.MOVES),
+    Fault("switchover", switchover, Expected.MOVES),
+    Fault("node_cut_off", node_cut_off, Expected.MOVES),
+    # Not so yet where it lasts longer than ttl: docs/benchmarks.md says why.
+    Fault("cut_off_from_api_server", cut_off_from_api_server, Expected.STAYS, watch_seconds=25, is_short=False),
+    Fault("cut_off_from_peers", cut_off_from_peers, Expected.STAYS, watch_seconds=15, sees_primary=True),
+    Fault("standby_then_primary", standby_then_primary, Expected.BLOCKS, watch_seconds=25),
+    Fault(
+        "standby_then_primary_strict", standby_then_primary, Expected.BLOCKS, "strict", watch_seconds=25, is_short=False
+    ),
+    Fault("two_in_a_row", two_in_a_row, Expected.MOVES),
+    Fault("operator_killed", operator_killed, Expected.STAYS, watch_seconds=3, is_short=False),
+    Fault("operator_stopped", operator_stopped, Expected.STAYS, watch_seconds=3, is_short=False),
+    Fault("operator_and_primary_killed", operator_and_primary_killed, Expected.MOVES),
+    Fault("node_killed", node_killed, Expected.MOVES),
+    Fault("api_server_away", api_server_away, Expected.STAYS, watch_seconds=10),
+    Fault("api_server_away_and_primary_killed", api_server_away_and_primary_killed, Expected.MOVES, is_short=False),
+)

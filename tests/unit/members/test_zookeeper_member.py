@@ -1,0 +1,72 @@
+"""With whom a ZooKeeper member begins, and that nobody forms an ensemble a second time."""
+
+from dataclasses import replace
+
+from zookeeper_member.configuration import build_jaas, build_static, find_dynamic, join, lists, parse_members
+from zookeeper_member.member import Member
+from zookeeper_member.running import read_mode
+
+PASSWORDS = {"caisson": "app", "caisson-admin": "admin", "caisson-peer": "peer"}
+FIRST = Member("keeper", "keeper-0", "keeper-members.demo.svc", 3, False, PASSWORDS)
+SECOND = replace(FIRST, name="keeper-1")
+ANSWER = """clientPort=2181
+membership:
+server.1=keeper-0.keeper-members.demo.svc:2888:3888:participant;0.0.0.0:2181
+version=100000000"""
+
+
+def test_the_first_member_forms_the_ensemble_alone() -> None:
+    assert join(FIRST, ()) == "server.1=keeper-0.keeper-members.demo.svc:2888:3888:participant;0.0.0.0:2181\n"
+
+
+def test_it_is_never_formed_a_second_time() -> None:
+    assert join(replace(FIRST, is_formed=True), ()) is None
+
+
+def test_a_first_member_that_lost_its_volume_joins_those_that_are_there() -> None:
+    others = ("server.1=keeper-0.x:2888:3888:participant;0.0.0.0:2181", "server.2=keeper-1.x:2888:3888:participant")
+    assert join(FIRST, others) == "\n".join(others) + "\n"
+
+
+def test_the_others_wait_for_somebody_to_answer_and_begin_without_a_vote() -> None:
+    assert join(SECOND, ()) is None
+    listed = join(SECOND, parse_members(ANSWER))
+    assert listed is not None
+    assert listed.splitlines() == [
+        "server.1=keeper-0.keeper-members.demo.svc:2888:3888:participant;0.0.0.0:2181",
+        "server.2=keeper-1.keeper-members.demo.svc:2888:3888:observer;0.0.0.0:2181",
+    ]
+
+
+def test_one_that_died_before_it_had_its_vote_begins_without_it_again() -> None:
+    """ZooKeeper had kept the ensemble's list for it, in which it was not, and would not start with that."""
+    kept = parse_members("server.1=keeper-0.keeper-members.demo.svc:2888:3888:participant;0.0.0.0:2181\n")
+    assert not lists(SECOND, kept)
+    listed = join(SECOND, kept)
+    assert listed is not None
+    assert lists(SECOND, listed.splitlines())
+    assert listed.splitlines()[1].endswith(":observer;0.0.0.0:2181")
+
+
+def test_asks_members_beyond_the_number_that_it_was_started_with() -> None:
+    fourth = replace(FIRST, name="keeper-3")
+    assert len(fourth.other_hosts) == 3
+
+
+def test_keeps_the_file_of_members_that_zookeeper_has_written() -> None:
+    assert find_dynamic(build_static("/x/zoo.cfg.dynamic.10000000b")) == "/x/zoo.cfg.dynamic.10000000b"
+    assert find_dynamic("tickTime=1000") is None
+
+
+def test_nobody_comes_in_without_a_password() -> None:
+    static = build_static("x")
+    assert "sessionRequireClientSASLAuth=true" in static
+    assert "quorum.auth.learnerRequireSasl=true" in static
+    jaas = build_jaas(FIRST)
+    assert 'user_caisson="app"' in jaas
+    assert "app" not in repr(FIRST).replace("app.", "")
+
+
+def test_reads_the_mode() -> None:
+    assert read_mode("Zxid: 0x1\nMode: follower\nNode count: 6") == "follower"
+    assert read_mode("This ZooKeeper instance is not currently serving requests") == ""
