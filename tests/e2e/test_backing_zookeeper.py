@@ -29,6 +29,12 @@ def must_be_whole(load: dict[str, Any]) -> None:
     assert load["is_in_order"]
 
 
+def must_not_have_died(ensemble: Backing) -> None:
+    """One that is given its vote does not end over it: a name that DNS did not know yet was enough for that."""
+    found = {pod["metadata"]["name"]: pod["status"]["containerStatuses"][0]["restartCount"] for pod in ensemble.pods()}
+    assert set(found.values()) == {0}, found
+
+
 def participants(ensemble: Backing) -> int:
     return ensemble.run("keeper-0", "zookeeper", _LISTED).count(":participant")
 
@@ -39,6 +45,7 @@ def test_one_member_becomes_three_and_each_of_them_has_a_vote(ensemble: Backing)
         status = ensemble.wait_whole(3)
     must_be_whole(load)
     assert sorted(member["role"] for member in status["members"]) == ["follower", "follower", "leader"]
+    must_not_have_died(ensemble)
     assert participants(ensemble) == 3
     assert ensemble.binding()["hosts"].count(":2181") == 3
 

@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 
+import pytest
+
 from zookeeper_member.configuration import build_jaas, build_static, find_dynamic, join, lists, parse_members
 from zookeeper_member.member import Member
-from zookeeper_member.running import read_mode
+from zookeeper_member.running import await_name, read_mode
 
 PASSWORDS = {"caisson": "app", "caisson-admin": "admin", "caisson-peer": "peer"}
 FIRST = Member("keeper", "keeper-0", "keeper-members.demo.svc", 3, False, PASSWORDS)
@@ -70,3 +72,13 @@ def test_nobody_comes_in_without_a_password() -> None:
 def test_reads_the_mode() -> None:
     assert read_mode("Zxid: 0x1\nMode: follower\nNode count: 6") == "follower"
     assert read_mode("This ZooKeeper instance is not currently serving requests") == ""
+
+
+def test_a_member_starts_once_its_name_leads_to_it() -> None:
+    assert await_name("localhost", seconds=0)
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "nobody.invalid"])
+def test_it_says_so_where_its_name_leads_elsewhere(host: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert not await_name(host, seconds=0)
+    assert f"{host} does not lead to this pod" in capsys.readouterr().err

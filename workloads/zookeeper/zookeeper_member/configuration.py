@@ -7,6 +7,9 @@ from collections.abc import Iterable
 
 from .member import ADMIN, APPLICATION, DATA, LOG, PEER, TICK_MILLISECONDS, Member
 
+TOLD = ("QuorumPeer", "Leader", "Follower")
+"""Of ZooKeeper's classes, those whose log tells of elections."""
+
 
 def build_static(dynamic_file: str) -> str:
     lines = [
@@ -22,6 +25,8 @@ def build_static(dynamic_file: str) -> str:
         "autopurge.purgeInterval=1",
         "standaloneEnabled=false",
         "reconfigEnabled=true",
+        # Else it binds to what its name leads to, and ends where DNS does not know the name for three seconds.
+        "quorumListenOnAllIPs=true",
         "admin.enableServer=false",
         "4lw.commands.whitelist=ruok,srvr,conf,mntr",
         # Nobody does anything who has not shown a password.
@@ -87,6 +92,8 @@ def build_command(heap_megabytes: int) -> list[str]:
         f"-Dzookeeper.superUser={ADMIN}",
         "-Dzookeeper.admin.enableServer=false",
         "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+        # Who leads, and why somebody does so no more.
+        *(f"-Dorg.slf4j.simpleLogger.log.org.apache.zookeeper.server.quorum.{name}=info" for name in TOLD),
         "-Dorg.slf4j.simpleLogger.showDateTime=true",
         "-Djava.io.tmpdir=/tmp",
         # Pods keep their names and change their addresses: an old answer must not be kept.

@@ -38,6 +38,10 @@ class Member:
         return self.ordinal + 1
 
     @property
+    def host(self) -> str:
+        return f"{self.name}.{self.domain}"
+
+    @property
     def other_hosts(self) -> tuple[str, ...]:
         most = max(self.members, self.ordinal + 1)
         names = (f"{self.cluster}-{ordinal}" for ordinal in range(most))
@@ -46,7 +50,7 @@ class Member:
     def describe(self, role: str) -> str:
         """Its line of the ensemble's configuration."""
         ports = f"{PEER_PORT}:{ELECTION_PORT}:{role};0.0.0.0:{CLIENT_PORT}"
-        return f"server.{self.number}={self.name}.{self.domain}:{ports}"
+        return f"server.{self.number}={self.host}:{ports}"
 
 
 def read_member(environment: Mapping[str, str], credentials: Path = CREDENTIALS, ensemble: Path = ENSEMBLE) -> Member:

@@ -6,13 +6,14 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from .configuration import build_command, build_jaas, build_static, find_dynamic, join, lists, parse_members
 from .member import CLIENT_PORT, CONFIGURATION, DATA, JAAS, LOG, Member
 
 ASK_SECONDS = 2.0
 LOOK_AGAIN_SECONDS = 1.0
+NAME_SECONDS = 60.0
 SERVING = ("leader", "follower", "observer")
 
 
@@ -21,10 +22,24 @@ def run(member: Member, environment: Mapping[str, str]) -> NoReturn:
         folder.mkdir(parents=True, exist_ok=True)
     _write(DATA / "myid", str(member.number))
     _write(JAAS, build_jaas(member))
+    await_name(member.host)
     _write(CONFIGURATION, build_static(_find_members_file(member)))
     command = [*build_command(int(environment.get("CAISSON_HEAP_MEGABYTES", "192"))), str(CONFIGURATION)]
     _say("starting", number=member.number)
     os.execvp(command[0], command)
+
+
+def await_name(host: str, seconds: float = NAME_SECONDS) -> bool:
+    """Waits until this member's own name leads to it, since ZooKeeper looks once, and a leader whose address is another than the
+    ensemble's list has for it gives up its lead at the next change. Says so and goes on where DNS does not follow."""
+    deadline = time.monotonic() + seconds
+    while not _leads_here(host):
+        if time.monotonic() > deadline:
+            _say("starting", although=f"{host} does not lead to this pod")
+            return False
+        _say("waiting", reason=f"{host} does not lead to this pod yet")
+        time.sleep(LOOK_AGAIN_SECONDS)
+    return True
 
 
 def is_ready() -> bool:
@@ -47,6 +62,24 @@ def ask(host: str, word: str) -> str:
 def read_mode(answer: str) -> str:
     found = [line.split(":", 1)[1].strip() for line in answer.splitlines() if line.startswith("Mode:")]
     return found[0] if found else ""
+
+
+def _leads_here(host: str) -> bool:
+    """Only an address of this machine can be bound to."""
+    try:
+        found = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)
+    except OSError:
+        return False
+    return any(_is_own(family, address) for family, _, _, _, address in found)
+
+
+def _is_own(family: int, address: tuple[Any, ...]) -> bool:
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.bind(address)
+    except OSError:
+        return False
+    return True
 
 
 def _find_members_file(member: Member) -> str:
