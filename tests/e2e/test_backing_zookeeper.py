@@ -51,7 +51,7 @@ def test_one_member_becomes_three_and_each_of_them_has_a_vote(ensemble: Backing)
 
 
 def test_a_leader_that_is_killed_is_followed_by_another_one(ensemble: Backing) -> None:
-    leader = ensemble.status()["leader"]
+    leader = ensemble.wait_whole(3)["leader"]
     with ensemble.load_ensemble() as load:
         ensemble.kill(leader)
         ensemble.wait("another leader", lambda status: status.get("leader") not in (None, leader))
@@ -61,7 +61,7 @@ def test_a_leader_that_is_killed_is_followed_by_another_one(ensemble: Backing) -
 
 
 def test_members_that_are_out_of_date_are_restarted_one_by_one_the_leader_last(ensemble: Backing) -> None:
-    leader = ensemble.status()["leader"]
+    leader = ensemble.wait_whole(3)["leader"]
     before = {pod["metadata"]["name"]: pod["metadata"]["uid"] for pod in ensemble.pods()}
     with ensemble.load_ensemble() as load:
         ensemble.apply("zookeeper", members=3, resources={"requests": {"cpu": "25m", "memory": "48Mi"}})
