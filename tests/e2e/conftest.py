@@ -12,10 +12,11 @@ from demo.cluster import begin_deleting_namespace, create_namespace, delete_name
 from demo.release import Images, install, load_images
 from demo.story import NAMESPACE as DEMO
 
-pytest.register_assert_rewrite("e2e.scene")
+pytest.register_assert_rewrite("e2e.scene", "e2e.rounds")
 
 NAMESPACES = (
-    "e2e-move", "e2e-life", "e2e-input", "e2e-failover", "e2e-faults", "e2e-tls", "e2e-update", "e2e-redis", "e2e-zookeeper", "e2e-lock", "e2e-ids"
+    "e2e-move", "e2e-life", "e2e-input", "e2e-failover", "e2e-faults", "e2e-tls", "e2e-update", "e2e-redis", "e2e-zookeeper", "e2e-lock", "e2e-ids",
+    "e2e-disk", "e2e-quorum",
 )  # fmt: skip
 
 

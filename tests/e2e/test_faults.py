@@ -6,11 +6,12 @@
 import pytest
 
 from demo.release import Images
-from faults.checker import Kind
+from e2e.rounds import must_end_as_expected, must_lose_rows
+from faults import clocks
 from faults.rounds import do_round
 from faults.stage import Stage, set_up
-from faults.table import FAULTS, Expected, Fault
-from faults.variants import ASYNCHRONOUS
+from faults.table import FAULTS, Fault
+from faults.variants import ASYNCHRONOUS, CLOCK_FAULTS
 
 NAMESPACE = "e2e-faults"
 
@@ -20,19 +21,26 @@ def stage(namespace: str, images: Images) -> Stage:
     return set_up(namespace, images.flights)
 
 
+@pytest.fixture(scope="module")
+def stage_with_clocks(stage: Stage) -> Stage:
+    """Made ready last: both members are restarted for it."""
+    stage.set_durability("synchronous")
+    clocks.prepare(stage)
+    return stage
+
+
 @pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault.is_short], ids=lambda fault: fault.name)
 def test_ends_as_it_must_and_nothing_is_lost(stage: Stage, fault: Fault) -> None:
-    stage.set_durability(fault.durability)
-    done = do_round(stage, fault)
-    assert done.findings == ()
-    assert (done.fault, done.came) == (fault.name, fault.expected), f"{done}\n{stage.members_log()}"
-    assert done.acknowledged > 0
+    done = must_end_as_expected(stage, fault)
     if fault.name == "switchover":
         assert (done.failed, done.unknown) == (0, 0)
 
 
 def test_control_without_a_synchronous_standby_rows_are_lost_and_it_is_said(stage: Stage) -> None:
     stage.set_durability(ASYNCHRONOUS.durability)
-    done = do_round(stage, ASYNCHRONOUS, is_synchronous=False)
-    assert done.came is Expected.MOVES
-    assert Kind.LOST in {finding.kind for finding in done.findings}
+    must_lose_rows(stage, do_round(stage, ASYNCHRONOUS, is_synchronous=False))
+
+
+@pytest.mark.parametrize("fault", CLOCK_FAULTS, ids=lambda fault: fault.name)
+def test_a_clock_that_jumps_by_an_hour_costs_nothing(stage_with_clocks: Stage, fault: Fault) -> None:
+    must_end_as_expected(stage_with_clocks, fault)

@@ -1,18 +1,16 @@
 """The operator's replicas: its leader killed or stopped, and when another one led."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from demo.cluster import get, kubectl, wait_for
+from demo.cluster import get, get_all, kubectl, wait_for
 from demo.release import LEASE, SYSTEM_NAMESPACE, operator_deployment, operator_log
 from faults.nodes import kill_container
 
 TAKEOVER_SECONDS = 60
-WHOLE_SECONDS = (
-    330  # The kubelet waits for up to five minutes before it starts a container again that ends time after time.
-)
+WHOLE_SECONDS = 120
 TERM = "caisson.dev/term"
 
 
@@ -45,15 +43,25 @@ def wait_lead(after: int = 0) -> Lead:
 
 
 def wait_whole() -> None:
-    """Every replica is ready: one that the last round killed may still rest before it starts again, and could not take over."""
+    """Every replica is ready, so that any of them can take over."""
 
     def is_whole() -> bool:
         deployment = get("deployment", operator_deployment(), SYSTEM_NAMESPACE)
         assert deployment is not None
+        replace_resting(deployment["spec"]["selector"]["matchLabels"])
         ready: int = deployment["status"].get("readyReplicas", 0)
         return ready == deployment["spec"]["replicas"]
 
     wait_for("every replica of the operator", is_whole, WHOLE_SECONDS, operator_log)
+
+
+def replace_resting(labels: Mapping[str, str]) -> None:
+    """One that was killed time after time rests for up to five minutes before the kubelet starts it again; another pod does not."""
+    for pod in get_all("pods", SYSTEM_NAMESPACE, labels):
+        waiting = [status["state"].get("waiting", {}) for status in pod["status"].get("containerStatuses", [])]
+        if any(state.get("reason") == "CrashLoopBackOff" for state in waiting):
+            words = ("pod", pod["metadata"]["name"], "--ignore-not-found", "--wait=false")
+            kubectl("delete", *words, namespace=SYSTEM_NAMESPACE)
 
 
 def kill(leader: Lead) -> None:

@@ -35,7 +35,7 @@ def disk_full(stage: Stage, before: Standing) -> Iterator[None]:
 
 
 DISK_FULL = Fault("disk_full", disk_full, Expected.MOVES)
-# On a stage that `clocks.prepare` has made ready. Not in the tests of kind: making it ready restarts both members.
+# On a stage that `clocks.prepare` has made ready, which restarts both members.
 CLOCK_FAULTS = (
     Fault("clock_of_primary_off", clocks.primary_an_hour_ahead, Expected.STAYS, watch_seconds=25),
     Fault("clock_of_standby_off", clocks.standby_an_hour_behind_and_primary_stopped, Expected.MOVES),
