@@ -8,8 +8,8 @@ from caisson_operator.core.decisions import Decision, Plan, Settled
 from caisson_operator.sharded_database import decide as decisions
 from caisson_operator.sharded_database import steps
 from caisson_operator.sharded_database.decide import decide
-from caisson_operator.sharded_database.expansion import GroupView
 from caisson_operator.sharded_database.observed import Observed
+from caisson_operator.sharded_database.switch_groups import GroupView
 from caisson_operator.sharded_database.wanted import Wanted
 from fakes.access import Guards
 

@@ -17,13 +17,13 @@ from caisson_operator.api.status import Binding, Condition
 from caisson_operator.core.conditions import ConditionStatus, ConditionType
 from caisson_operator.core.decisions import Decision, Plan, Refuse, Settled, Wait
 
-from .expansion import GroupView, Stage, read_stage, view_groups
 from .failovers import follow_leader, list_failovers
 from .manifests import binding_name
 from .observed import Expansion, Observed, find_latest, find_running, owners
 from .protection import explain_blocked, explain_unprotected, list_unprotected, since
 from .replacing import explain_lost
 from .schema import is_expanding, pending_migrations
+from .switch_groups import GroupView, Stage, read_stage, view_groups
 from .switchover import follow_switchover
 from .updating import decide_updates, list_outdated
 from .wanted import Wanted

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from .expansion import Stage, read_stage, view_groups
 from .manifests import ShardNames
 from .observed import Observed, find_running
+from .switch_groups import Stage, read_stage, view_groups
 from .wanted import Wanted
 
 MOST_LAG_BYTES = 1_048_576  # the new leader replays it first, and nobody can write meanwhile

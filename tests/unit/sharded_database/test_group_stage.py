@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from caisson_operator.core.decisions import Decision, Plan, Wait
 from caisson_operator.core.layout import Bucket, SwitchGroup
-from caisson_operator.sharded_database.expansion import GroupView, Pace, Stage, decide_expansion, read_stage
+from caisson_operator.sharded_database.expansion import Pace, decide_expansion
 from caisson_operator.sharded_database.observed import (
     Attachment,
     Claim,
@@ -15,6 +15,7 @@ from caisson_operator.sharded_database.observed import (
     Subscription,
 )
 from caisson_operator.sharded_database.steps import DropSlot, ForgetGroup, Subscribe
+from caisson_operator.sharded_database.switch_groups import GroupView, Stage, read_stage
 from fakes.observations import NOW, build_wanted
 
 GROUP = SwitchGroup(1, 1, "s0", "s1", build_wanted().groups["aircraft"], (3,))
