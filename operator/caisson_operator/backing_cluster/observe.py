@@ -11,6 +11,7 @@ from typing import Any
 
 from caisson_operator.core.content import content_of, identity_of
 from caisson_operator.core.objects import read_secret
+from caisson_operator.effects.key_secrets import read_authority, read_certificate
 from caisson_operator.effects.kube import KubeApi, Manifest, ObjectRef
 from caisson_operator.effects.redis import RedisUnreachable, read_sentinel
 from caisson_operator.effects.redis import read_server as read_redis
@@ -60,12 +61,15 @@ async def _observe_objects(kube: KubeApi, wanted: Wanted, status: Mapping[str, A
     troubles = await _observe_troubles(kube, names) if any(not _is_ready(pod) for pod in pods) or not pods else {}
     claims = await kube.list("v1", "PersistentVolumeClaim", names.namespace, labels)
     stateful_set = by_name.get(("StatefulSet", names.cluster))
-    credentials = by_name.get(("Secret", names.credentials))
+    credentials, authority = (by_name.get(("Secret", name)) for name in (names.credentials, names.authority))
     return Observed(
         now=now,
         contents={identity: content_of(manifest) for identity, manifest in by_name.items()},
         passwords=_read_passwords(credentials),
         credentials_uid=credentials["metadata"]["uid"] if credentials else "",
+        authority=read_authority(authority),
+        authority_uid=authority["metadata"]["uid"] if authority else "",
+        certificate=read_certificate(by_name.get(("Secret", names.certificate))),
         has_volumes=bool(claims),
         epoch=_read_epoch(by_name.get(("ConfigMap", names.epoch))),
         has_leading=("Endpoints", names.cluster) in by_name,
@@ -77,7 +81,8 @@ async def _observe_objects(kube: KubeApi, wanted: Wanted, status: Mapping[str, A
 
 
 def _name_objects(wanted: Wanted, names: Names) -> list[ObjectRef]:
-    refs = [("v1", "Secret", names.credentials), ("v1", "Secret", names.binding)]
+    secrets = (names.credentials, names.authority, names.certificate, names.binding)
+    refs = [("v1", "Secret", name) for name in secrets]
     if wanted.is_redis:
         refs += [("v1", "ConfigMap", names.epoch), *((version, kind, names.epoch) for version, kind in _RIGHTS)]
         refs += [("v1", "Endpoints", names.cluster)] if wanted.is_replicated else []

@@ -14,6 +14,7 @@ from caisson_operator.effects.kube import KubeApi, ObjectRef
 from caisson_operator.effects.room_context import RoomContext
 
 from . import steps
+from .act_on_certificates import create_authority, issue
 from .decide import LOOK_AGAIN_SECONDS, decide
 from .manifests import Names, Passwords, build_credentials, build_epoch, build_leading
 from .manifests.names import ELECTION_PORT, PEER_PORT, REDIS_PORT, SENTINEL_PORT, ZOOKEEPER_PORT
@@ -44,6 +45,10 @@ class BackingClusterRoom:
         match step:
             case steps.MakeCredentials():
                 await self.kube.create_once(build_credentials(wanted, _build_passwords()))
+            case steps.MakeAuthority():
+                await create_authority(self.kube, wanted, self.clock())
+            case steps.IssueCertificate():
+                await issue(self.kube, wanted, self.clock())
             case steps.MakeEpoch():
                 await self.kube.create_once(build_epoch(wanted, step.number))
             case steps.MakeLeading():
