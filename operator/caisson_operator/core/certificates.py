@@ -4,7 +4,7 @@ For every room whose servers speak TLS. Keys are made in effects/certificates.py
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -34,6 +34,15 @@ class ServerCertificate:
     not_before: datetime
     not_after: datetime
     authority_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServerAccess:
+    """How the operator comes in to servers: the name that their certificate must be for, whose it must be (PEM), and a password."""
+
+    name: str
+    authority: str
+    password: str = field(repr=False)
 
 
 def explain_due(current: ServerCertificate | None, names: frozenset[str], authority_id: str, now: datetime) -> str:

@@ -15,7 +15,7 @@ ALL = [REDIS, INDEPENDENT, ZOOKEEPER]
 
 
 def objects(wanted: Wanted) -> dict[tuple[str, str], dict[str, Any]]:
-    built = build_objects(wanted, PASSWORDS, Shape(wanted.members, False))
+    built = build_objects(wanted, PASSWORDS, Shape(wanted.members, False, authority="PEM"))
     return {(made["kind"], made["metadata"]["name"]): made for made in built}
 
 
@@ -85,7 +85,8 @@ def test_the_binding_of_a_replicated_redis_names_its_sentinels() -> None:
         "cache.demo.svc",
         "6379",
     )
-    assert found["uri"] == "redis://caisson:app%2Fpass@cache.demo.svc:6379/0"
+    assert found["uri"] == "rediss://caisson:app%2Fpass@cache.demo.svc:6379/0"
+    assert found["ca.crt"] == "PEM"
     assert (found["topology"], found["master"], found["username"]) == ("replicated", "cache", "caisson")
     assert json.loads(found["sentinels"])[2] == {"host": "cache-2.cache-members.demo.svc", "port": 26379}
 

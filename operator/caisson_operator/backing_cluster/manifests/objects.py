@@ -27,7 +27,7 @@ def build_objects(wanted: Wanted, passwords: Passwords, shape: Shape) -> tuple[M
         build_members_service(wanted),
         build_client_service(wanted),
         build_disruption_budget(wanted),
-        build_binding(wanted, passwords),
+        build_binding(wanted, passwords, shape.authority),
         build_stateful_set(wanted, shape),
     )
     return tuple(stamp(manifest) for manifest in made)
