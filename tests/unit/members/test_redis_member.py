@@ -1,5 +1,6 @@
 """What a Redis member starts with, whom it follows, and what a Sentinel keeps over a restart."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from caisson_operator.backing_cluster.manifests.pod import build_mounts
 from caisson_operator.core import certificates
 from redis_member.configuration import build_redis, build_sentinel
+from redis_member.follow_certificate import build_followers
 from redis_member.leader import Told, choose, must_stand_back, parse_kept
 from redis_member.member import AUTHORITY, CERTIFICATE, PRIVATE_KEY, Member, read_member
 
@@ -65,6 +67,15 @@ def test_what_the_pod_mounts_is_where_its_servers_look() -> None:
     assert [str(file) for file in (CERTIFICATE, PRIVATE_KEY, AUTHORITY)] == [
         f"{mount}/{key}" for key in (certificates.CERTIFICATE_KEY, certificates.PRIVATE_KEY, certificates.AUTHORITY_KEY)
     ]
+
+
+def test_a_sentinel_is_not_ended_but_in_its_turn_and_an_independent_member_has_none() -> None:
+    _, out_of_turn = build_followers(MEMBER, clock=lambda: 0.0)
+    out_of_turn.take_up()
+    _, in_turn = build_followers(MEMBER, clock=lambda: 20.0)
+    with pytest.raises(FileNotFoundError):  # there is no Sentinel here to be ended
+        in_turn.take_up()
+    assert len(build_followers(replace(MEMBER, is_replicated=False), clock=lambda: 20.0)) == 1
 
 
 def test_the_applications_password_stands_in_no_file() -> None:
