@@ -41,6 +41,8 @@ class Server:
     port: int
     settings: dict[str, str] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
+    authority: Path | None = None
+    """Whom the server's certificate must be of; None for one that speaks plain text."""
     _process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -56,9 +58,14 @@ class Server:
     def log(self) -> str:
         return (self.directory / "server.log").read_text(errors="replace")
 
+    @property
+    def socket(self) -> str:
+        return str(self.directory / "redis.sock")
+
     def connect(self) -> "redis.Redis":
-        """A plain client, with answers as text."""
-        return redis.Redis(port=self.port, password=self.settings.get("requirepass"), decode_responses=True)
+        """A simple client, with answers as text."""
+        tls = {"ssl": True, "ssl_ca_certs": str(self.authority)} if self.authority else {}
+        return redis.Redis(port=self.port, password=self.settings.get("requirepass"), decode_responses=True, **tls)
 
     @property
     def replication_id(self) -> str:
@@ -67,6 +74,7 @@ class Server:
     def start(self) -> None:
         """Start and wait until it answers (its append-only file is loaded then)."""
         config = {**SETTINGS, **self.settings, "port": str(self.port), "dir": str(self.directory)}
+        config["unixsocket"] = self.socket
         path = self.directory / "redis.conf"
         if not path.exists():  # a Sentinel writes its state into its own
             path.write_text("".join(f"{name} {value or chr(34) * 2}\n" for name, value in config.items()))
@@ -81,6 +89,12 @@ class Server:
     def kill(self) -> None:
         """The machine is gone."""
         self._end(signal.SIGKILL)
+
+    def wait(self) -> int:
+        """Until it has ended by itself: its exit code."""
+        process, self._process = self._process, None
+        assert process is not None
+        return process.wait(STARTUP_SECONDS)
 
     def pause(self) -> None:
         """It hangs: the kernel still accepts connections, nobody answers."""
@@ -147,7 +161,7 @@ class Server:
 @contextmanager
 def running_redis(settings: Mapping[str, str] | None = None) -> Iterator[Server]:
     """A fresh server, with `settings` beside ours."""
-    server = _new(dict(settings or {}))
+    server = new_server(dict(settings or {}))
     try:
         server.start()
         yield server
@@ -166,7 +180,7 @@ def running_replica(primary: Server) -> Iterator[Server]:
 @contextmanager
 def running_sentinel(primary: Server, name: str, quorum: int = 1, silence_ms: int = 1000) -> Iterator[Server]:
     """A Sentinel that watches `primary` under `name`."""
-    sentinel = _new({})
+    sentinel = new_server({})
     rules = f"sentinel monitor {name} 127.0.0.1 {primary.port} {quorum}\n"
     rules += f"sentinel down-after-milliseconds {name} {silence_ms}\nsentinel failover-timeout {name} 5000\n"
     text = f"bind 127.0.0.1\nport {sentinel.port}\ndir {sentinel.directory}\n{rules}"
@@ -188,7 +202,7 @@ def wait_until_linked(replica: Server, seconds: float = STARTUP_SECONDS) -> None
         time.sleep(0.01)
 
 
-def _new(settings: dict[str, str]) -> Server:
+def new_server(settings: dict[str, str]) -> Server:
     return Server(Path(tempfile.mkdtemp(prefix="caisson-test-redis-")), free_port(), settings)
 
 

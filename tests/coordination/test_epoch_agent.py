@@ -61,7 +61,7 @@ def primary() -> Iterator[Server]:
 
 
 def connect(server: Server) -> Connection:
-    return Connection(("127.0.0.1", server.port), PASSWORD)
+    return Connection(server.socket, PASSWORD)
 
 
 def agent_of(server: Server, store: Store, address: str = "10.0.0.1") -> Agent:

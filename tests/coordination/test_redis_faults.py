@@ -1,7 +1,9 @@
 """A lock store on a Redis that fails over, restarts, forgets, hangs, or has never seen an agent."""
 
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -9,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -332,3 +335,37 @@ def test_a_client_survives_a_failover_while_it_holds(own_server: Server) -> None
         own_server.raise_epoch(2)
         until(lambda: lost == [held])
         assert locks.lock("b").hold(timeout=FAR).token > held.token
+
+
+@contextmanager
+def hanging_up() -> Iterator[tuple[int, list[object]]]:
+    """A port at which every connection ends at once, and those that came."""
+    came: list[object] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, address = listener.accept()
+                except OSError:
+                    return
+                came.append(address)
+                connection.close()
+
+        thread = Thread(target=serve)
+        thread.start()
+        try:
+            yield listener.getsockname()[1], came
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def test_a_sentinel_that_is_away_is_asked_once_before_the_next(tmp_path: Path) -> None:
+    with running_redis() as primary, running_sentinel(primary, "cache") as sentinel, hanging_up() as (port, came):
+        places = [{"host": "127.0.0.1", "port": each} for each in (port, sentinel.port)]
+        entries = {"host": "127.0.0.1", "port": "1", "sentinels": json.dumps(places), "master": "cache"}
+        for name, value in entries.items():
+            (tmp_path / name).write_text(value)
+        assert dial_primary(lambda: read_binding(tmp_path), 5.0)().port == primary.port
+        assert len(came) == 1

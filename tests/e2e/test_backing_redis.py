@@ -9,6 +9,10 @@ from demo.release import scale_operator, wait_for_leader
 from e2e.backing import Backing
 
 NAMESPACE = "e2e-redis"
+OVER_TLS = (
+    "import socket, ssl, sys; tls = ssl.create_default_context(cafile='/etc/caisson/tls/ca.crt');"
+    "s = tls.wrap_socket(socket.create_connection((sys.argv[1], 6379)), server_hostname=sys.argv[1]);"
+)
 
 
 @pytest.fixture(scope="module")
@@ -32,13 +36,66 @@ def test_the_binding_leads_to_the_primary_and_names_every_sentinel(cluster: Back
     assert cluster.take_token("cache-0")[0] == cluster.status()["epoch"]
 
 
-def test_nobody_comes_in_without_a_password_and_an_application_cannot_wipe(cluster: Backing) -> None:
-    anonymous = (
-        "import socket; s = socket.create_connection((%r, 6379)); s.sendall(b'GET x\\r\\n'); print(s.recv(99).decode())"
+def test_nobody_is_answered_without_tls(cluster: Backing) -> None:
+    asking = (
+        "import socket, sys; s = socket.create_connection((sys.argv[1], int(sys.argv[2])), 5); s.sendall(b'PING\\r\\n')\n"
+        "try: print('answered', s.recv(99))\n"
+        "except OSError as error: print('answered', error)"
     )
-    assert "NOAUTH" in cluster.run("cache-0", "redis", anonymous % cluster.binding()["host"])
+    for host, port in (
+        (cluster.binding()["host"], "6379"),
+        (f"cache-1.cache-members.{cluster.namespace}.svc", "26379"),
+    ):
+        answer = cluster.run("cache-0", "redis", asking, host, port)
+        assert "answered" in answer
+        assert "PONG" not in answer
+        assert "NOAUTH" not in answer
+
+
+def test_a_renewed_certificate_is_shown_without_a_restart_of_redis(cluster: Backing) -> None:
+    """The Secret is taken away; the operator issues another, and the agents have it taken up once it is mounted."""
+    before, started = cluster.secret("cache-tls")["tls.crt"], starts_of(cluster, "redis")
+    kubectl("delete", "secret", "cache-tls", namespace=cluster.namespace)
+    kubectl("annotate", "backing", cluster.name, "e2e/look=now", namespace=cluster.namespace)
+    wait_for("another certificate", lambda: (get("secret", "cache-tls", cluster.namespace) or {}).get("data"), 60)
+    renewed = cluster.secret("cache-tls")["tls.crt"]
+    assert renewed != before
+    showing = "import ssl, sys; print(ssl.get_server_certificate(('127.0.0.1', int(sys.argv[1]))))"
+    for pod in (f"cache-{n}" for n in range(3)):
+        for port in ("6379", "26379"):
+            wait_for(
+                f"{pod}:{port} to show it",
+                lambda pod=pod, port=port: _try_run(cluster, pod, showing, port) == renewed.strip(),
+                300,
+                cluster.explain,
+            )
+    assert starts_of(cluster, "redis") == started
+    cluster.wait_whole(3)
+
+
+def starts_of(cluster: Backing, container: str) -> dict[str, tuple[str, int]]:
+    """Pod -> which it is, and how often Kubernetes has started its container again."""
+    return {
+        pod["metadata"]["name"]: (pod["metadata"]["uid"], each["restartCount"])
+        for pod in cluster.pods()
+        for each in pod["status"]["containerStatuses"]
+        if each["name"] == container
+    }
+
+
+def _try_run(cluster: Backing, pod: str, program: str, *arguments: str) -> str:
+    """Empty while nobody answers: a Sentinel is away for a moment."""
+    try:
+        return cluster.run(pod, "redis", program, *arguments)
+    except Exception:  # noqa: BLE001 - kubectl says in many ways that nobody answers
+        return ""
+
+
+def test_nobody_comes_in_without_a_password_and_an_application_cannot_wipe(cluster: Backing) -> None:
+    anonymous = "s.sendall(b'GET x\\r\\n'); print(s.recv(99).decode())"
+    assert "NOAUTH" in cluster.run("cache-0", "redis", OVER_TLS + anonymous, cluster.binding()["host"])
     wiping = (
-        "import socket, sys; s = socket.create_connection((sys.argv[1], 6379));"
+        f"{OVER_TLS}"
         "s.sendall(('AUTH %s %s\\r\\nFLUSHALL\\r\\n' % tuple(sys.argv[2:])).encode()); f = s.makefile();"
         "print(f.readline(), f.readline())"
     )
@@ -129,6 +186,7 @@ def test_made_again_under_its_name_it_goes_on_above_its_tokens(cluster: Backing)
     wait_for("its pods to go", lambda: not cluster.pods(), 120)
     assert len(get_all("pvc", cluster.namespace, {"caisson.dev/name": cluster.name})) == 3
     assert get("secret", "cache-credentials", cluster.namespace) is not None
+    assert get("secret", "cache-authority", cluster.namespace) is not None
     cluster.apply("redis", members=3, persistence="always")
     cluster.wait_whole(3)
     assert cluster.take_token("cache-0") > before

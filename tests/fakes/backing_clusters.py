@@ -1,20 +1,25 @@
 """Clusters as a test needs them: what is wanted, and what is seen once all of it is there."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from caisson_operator.api.resource import load_backing_cluster
-from caisson_operator.backing_cluster.manifests import Passwords, build_objects, find_template
+from caisson_operator.backing_cluster.manifests import Names, Passwords, build_objects, find_template
 from caisson_operator.backing_cluster.observed import Epoch, Observed, Pod, RedisView, ZooKeeperView
 from caisson_operator.backing_cluster.provisioning import build_shape
 from caisson_operator.backing_cluster.wanted import Wanted, read_wanted
+from caisson_operator.core.certificates import Authority, ServerCertificate
 from caisson_operator.core.content import content_of, identity_of
 from caisson_operator.core.images import Images
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 IMAGES = Images(postgres="postgres:1", redis="redis:1", zookeeper="zookeeper:1", ids="ids:1")
 PASSWORDS = Passwords("app/pass", "admin-pass", "peer-pass")
+AUTHORITY = Authority("-----BEGIN CERTIFICATE-----", "c0ffee")
+CERTIFICATE = ServerCertificate(
+    frozenset(Names("cache", "demo").served), NOW, NOW + timedelta(days=90), AUTHORITY.key_id
+)
 
 
 def want(type: str = "redis", images: Images = IMAGES, **spec: Any) -> Wanted:
@@ -49,6 +54,8 @@ def settled_redis(wanted: Wanted, leader: int = 0, **changes: Any) -> Observed:
     seen = Observed(
         now=NOW,
         passwords=PASSWORDS,
+        authority=AUTHORITY,
+        certificate=CERTIFICATE,
         epoch=Epoch(5, f"cache-{leader}"),
         has_leading=True,
         pods=found,
@@ -69,6 +76,8 @@ def settled_zookeeper(wanted: Wanted, leader: int = 0, **changes: Any) -> Observ
     seen = Observed(
         now=NOW,
         passwords=PASSWORDS,
+        authority=AUTHORITY,
+        certificate=CERTIFICATE,
         is_formed=True,
         pods=found,
         zookeeper=views,

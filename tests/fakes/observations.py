@@ -6,17 +6,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 from caisson_operator.api.resource import load_sharded_database
+from caisson_operator.core.certificates import Authority, ServerCertificate
 from caisson_operator.core.content import CONTENT
 from caisson_operator.core.layout import SCHEMA_VERSION, Bucket, Leaf
 from caisson_operator.sharded_database.manifests import build_server_names
 from caisson_operator.sharded_database.observed import (
     Attachment,
-    Authority,
     Claim,
     LeafState,
     Objects,
     Observed,
-    ServerCertificate,
     Shard,
     TableFindings,
 )

@@ -76,6 +76,8 @@ class BackingClusterStatus(Wire):
     """When the operator saw it lead first."""
     epoch: Annotated[int, Field(ge=0)] | None = None
     """Of type redis: the highest number that was given to a primary. Fencing tokens begin with it."""
+    certificate_ends: Timestamp | None = None
+    """When the certificate of its servers runs out. It is renewed after two thirds of its life."""
     members: Annotated[tuple[MemberStatus, ...], Field(max_length=16)] = Field(
         default=(), json_schema_extra=keyed_by("name")
     )

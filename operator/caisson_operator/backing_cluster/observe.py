@@ -9,8 +9,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from caisson_operator.core.certificates import Authority, ServerAccess
 from caisson_operator.core.content import content_of, identity_of
 from caisson_operator.core.objects import read_secret
+from caisson_operator.effects.key_secrets import read_authority, read_certificate
 from caisson_operator.effects.kube import KubeApi, Manifest, ObjectRef
 from caisson_operator.effects.redis import RedisUnreachable, read_sentinel
 from caisson_operator.effects.redis import read_server as read_redis
@@ -32,21 +34,28 @@ _RIGHTS = (
 
 async def observe_cluster(kube: KubeApi, wanted: Wanted, status: Mapping[str, Any], now: datetime) -> Observed:
     objects = await _observe_objects(kube, wanted, status, now)
-    if objects.passwords is None:
+    if objects.passwords is None or objects.authority is None:
         return objects
     reachable = [pod for pod in objects.pods if pod.address]  # one that leaves may lead until it has handed over
     if not wanted.is_redis:
         return await _observe_zookeeper(objects, reachable)
-    return await _observe_redis(objects, reachable, wanted, objects.passwords.admin)
+    return await _observe_redis(objects, reachable, wanted, _build_access(wanted, objects.passwords, objects.authority))
 
 
-async def read_admin_password(kube: KubeApi, wanted: Wanted) -> str:
-    """Raises LookupError where the Secret has gone."""
-    name = Names(wanted.owner.name, wanted.owner.namespace).credentials
-    passwords = _read_passwords(await kube.get(ObjectRef("v1", "Secret", wanted.owner.namespace, name)))
-    if passwords is None:
-        raise LookupError(f"the Secret {name} has gone")
-    return passwords.admin
+async def read_access(kube: KubeApi, wanted: Wanted) -> ServerAccess:
+    """Raises LookupError where a Secret has gone."""
+    names = Names(wanted.owner.name, wanted.owner.namespace)
+    refs = (ObjectRef("v1", "Secret", names.namespace, name) for name in (names.credentials, names.authority))
+    credentials, authority = [await kube.get(ref) for ref in refs]
+    found = _read_passwords(credentials), read_authority(authority)
+    if found[0] is None or found[1] is None:
+        raise LookupError(f"the Secret {names.credentials} or {names.authority} has gone")
+    return _build_access(wanted, found[0], found[1])
+
+
+def _build_access(wanted: Wanted, passwords: Passwords, authority: Authority) -> ServerAccess:
+    name = Names(wanted.owner.name, wanted.owner.namespace).host
+    return ServerAccess(name, authority.certificate, passwords.admin)
 
 
 async def _observe_objects(kube: KubeApi, wanted: Wanted, status: Mapping[str, Any], now: datetime) -> Observed:
@@ -60,12 +69,15 @@ async def _observe_objects(kube: KubeApi, wanted: Wanted, status: Mapping[str, A
     troubles = await _observe_troubles(kube, names) if any(not _is_ready(pod) for pod in pods) or not pods else {}
     claims = await kube.list("v1", "PersistentVolumeClaim", names.namespace, labels)
     stateful_set = by_name.get(("StatefulSet", names.cluster))
-    credentials = by_name.get(("Secret", names.credentials))
+    credentials, authority = (by_name.get(("Secret", name)) for name in (names.credentials, names.authority))
     return Observed(
         now=now,
         contents={identity: content_of(manifest) for identity, manifest in by_name.items()},
         passwords=_read_passwords(credentials),
         credentials_uid=credentials["metadata"]["uid"] if credentials else "",
+        authority=read_authority(authority),
+        authority_uid=authority["metadata"]["uid"] if authority else "",
+        certificate=read_certificate(by_name.get(("Secret", names.certificate))),
         has_volumes=bool(claims),
         epoch=_read_epoch(by_name.get(("ConfigMap", names.epoch))),
         has_leading=("Endpoints", names.cluster) in by_name,
@@ -77,7 +89,8 @@ async def _observe_objects(kube: KubeApi, wanted: Wanted, status: Mapping[str, A
 
 
 def _name_objects(wanted: Wanted, names: Names) -> list[ObjectRef]:
-    refs = [("v1", "Secret", names.credentials), ("v1", "Secret", names.binding)]
+    secrets = (names.credentials, names.authority, names.certificate, names.binding)
+    refs = [("v1", "Secret", name) for name in secrets]
     if wanted.is_redis:
         refs += [("v1", "ConfigMap", names.epoch), *((version, kind, names.epoch) for version, kind in _RIGHTS)]
         refs += [("v1", "Endpoints", names.cluster)] if wanted.is_replicated else []
@@ -86,16 +99,16 @@ def _name_objects(wanted: Wanted, names: Names) -> list[ObjectRef]:
     return [ObjectRef(version, kind, names.namespace, name) for version, kind, name in refs]
 
 
-async def _observe_redis(objects: Observed, pods: list[Pod], wanted: Wanted, password: str) -> Observed:
-    found = await asyncio.gather(*(_try_redis(pod, wanted, password) for pod in pods))
+async def _observe_redis(objects: Observed, pods: list[Pod], wanted: Wanted, access: ServerAccess) -> Observed:
+    found = await asyncio.gather(*(_try_redis(pod, wanted, access) for pod in pods))
     views = {pod.name: view for pod, view in zip(pods, found, strict=True) if isinstance(view, RedisView)}
     failed = {pod.name: why for pod, why in zip(pods, found, strict=True) if isinstance(why, str)}
     return replace(objects, redis=views, unreachable=failed)
 
 
-async def _try_redis(pod: Pod, wanted: Wanted, password: str) -> RedisView | str:
+async def _try_redis(pod: Pod, wanted: Wanted, access: ServerAccess) -> RedisView | str:
     try:
-        server = await read_redis(pod.address, REDIS_PORT, password)
+        server = await read_redis(pod.address, REDIS_PORT, access)
     except RedisUnreachable as error:
         return str(error)[:300]
     view = RedisView(
@@ -104,7 +117,7 @@ async def _try_redis(pod: Pod, wanted: Wanted, password: str) -> RedisView | str
     if not wanted.is_replicated:
         return view
     try:
-        sentinel = await read_sentinel(pod.address, SENTINEL_PORT, password, wanted.owner.name)
+        sentinel = await read_sentinel(pod.address, SENTINEL_PORT, access, wanted.owner.name)
     except RedisUnreachable:
         return view
     return replace(

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from caisson_operator.core.certificates import Authority, ServerCertificate
+
 from .manifests import Passwords
 from .wanted import Wanted
 
@@ -63,6 +65,10 @@ class Observed:
     """Kind and name of each object that is there -> the hash of what was applied."""
     passwords: Passwords | None = None
     credentials_uid: str = ""
+    authority: Authority | None = None
+    authority_uid: str = ""
+    certificate: ServerCertificate | None = None
+    """What the members mount."""
     has_volumes: bool = False
     epoch: Epoch | None = None
     has_leading: bool = False

@@ -4,6 +4,7 @@ from caisson_operator.core.content import content_of, identity_of
 from caisson_operator.core.decisions import Decision, Plan, Refuse, Settled, Wait, decide_first
 
 from . import steps
+from .certificates import decide_certificates
 from .manifests import Names, Shape, build_objects
 from .observed import Observed, find_ensemble, find_leader
 from .wanted import Wanted
@@ -14,6 +15,7 @@ LOOK_AGAIN_SECONDS = 2.0
 def decide_provisioning(wanted: Wanted, observed: Observed) -> Decision:
     return decide_first(
         lambda: _make_credentials(wanted, observed),
+        lambda: decide_certificates(wanted, observed),
         lambda: _make_epoch(wanted, observed),
         lambda: _apply(wanted, observed),
         lambda: _make_leading(wanted, observed),
@@ -34,7 +36,13 @@ def wait_for_members(wanted: Wanted, observed: Observed) -> Decision:
 def build_shape(wanted: Wanted, observed: Observed) -> Shape:
     """A member that is to go stays for as long as it leads, or has a vote."""
     is_formed = observed.is_formed or find_ensemble(observed) is not None
-    return Shape(max(wanted.members, _count_needed(wanted, observed)), is_formed, observed.credentials_uid)
+    return Shape(
+        replicas=max(wanted.members, _count_needed(wanted, observed)),
+        is_formed=is_formed,
+        credentials_uid=observed.credentials_uid,
+        authority_uid=observed.authority_uid,
+        authority=observed.authority.certificate if observed.authority else "",
+    )
 
 
 def _count_needed(wanted: Wanted, observed: Observed) -> int:

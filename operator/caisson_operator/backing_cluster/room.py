@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from caisson_operator.api.backing_cluster_status import BackingClusterStatus
 from caisson_operator.api.resource import BackingCluster
+from caisson_operator.core.certificates import ServerAccess
 from caisson_operator.core.decisions import Decision, HeldUp, Step
 from caisson_operator.core.images import Images
 from caisson_operator.effects import redis, zookeeper
@@ -14,10 +15,11 @@ from caisson_operator.effects.kube import KubeApi, ObjectRef
 from caisson_operator.effects.room_context import RoomContext
 
 from . import steps
+from .act_on_certificates import create_authority, issue
 from .decide import LOOK_AGAIN_SECONDS, decide
 from .manifests import Names, Passwords, build_credentials, build_epoch, build_leading
 from .manifests.names import ELECTION_PORT, PEER_PORT, REDIS_PORT, SENTINEL_PORT, ZOOKEEPER_PORT
-from .observe import observe_cluster, read_admin_password
+from .observe import observe_cluster, read_access
 from .observed import Observed
 from .status import build_status
 from .wanted import Wanted, read_wanted
@@ -44,6 +46,10 @@ class BackingClusterRoom:
         match step:
             case steps.MakeCredentials():
                 await self.kube.create_once(build_credentials(wanted, _build_passwords()))
+            case steps.MakeAuthority():
+                await create_authority(self.kube, wanted, self.clock())
+            case steps.IssueCertificate():
+                await issue(self.kube, wanted, self.clock())
             case steps.MakeEpoch():
                 await self.kube.create_once(build_epoch(wanted, step.number))
             case steps.MakeLeading():
@@ -72,30 +78,30 @@ class BackingClusterRoom:
             raise HeldUp("EvictionRefused", message, LOOK_AGAIN_SECONDS)
 
     async def _tell_members(self, wanted: Wanted, step: Step) -> None:
-        password = await read_admin_password(self.kube, wanted)
+        access = await read_access(self.kube, wanted)
         names, cluster = Names(wanted.owner.name, wanted.owner.namespace), wanted.owner.name
         match step:
             case steps.SetLeastReplicas():
-                await redis.set_least_replicas(step.address, REDIS_PORT, password, step.least)
+                await redis.set_least_replicas(step.address, REDIS_PORT, access, step.least)
             case steps.SetPriority():
-                await redis.set_priority(step.address, REDIS_PORT, password, step.priority)
+                await redis.set_priority(step.address, REDIS_PORT, access, step.priority)
             case steps.SetQuorum():
-                await redis.set_quorum(step.address, SENTINEL_PORT, password, cluster, step.quorum)
+                await redis.set_quorum(step.address, SENTINEL_PORT, access, cluster, step.quorum)
             case steps.ForgetMembers():
-                await redis.forget_members(step.address, SENTINEL_PORT, password, cluster)
+                await redis.forget_members(step.address, SENTINEL_PORT, access, cluster)
             case steps.HandOver():
-                await self._hand_over(step, password, cluster)
+                await self._hand_over(step, access, cluster)
             case steps.AddMember():
                 line = _describe(names, step.number)
-                await zookeeper.add_member(_hosts(step.addresses), password, line, step.version)
+                await zookeeper.add_member(_hosts(step.addresses), access.password, line, step.version)
             case steps.RemoveMember():
-                await zookeeper.remove_member(_hosts(step.addresses), password, step.number, step.version)
+                await zookeeper.remove_member(_hosts(step.addresses), access.password, step.number, step.version)
             case _:
                 raise TypeError(f"no step of this room: {step!r}")
 
-    async def _hand_over(self, step: steps.HandOver, password: str, cluster: str) -> None:
+    async def _hand_over(self, step: steps.HandOver, access: ServerAccess, cluster: str) -> None:
         try:
-            await redis.ask_for_failover(step.address, SENTINEL_PORT, password, cluster)
+            await redis.ask_for_failover(step.address, SENTINEL_PORT, access, cluster)
         except redis.RedisUnreachable as error:
             raise HeldUp(
                 "HandOverRefused", f"Sentinel did not begin a failover: {error}", LOOK_AGAIN_SECONDS

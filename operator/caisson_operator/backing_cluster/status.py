@@ -30,6 +30,7 @@ def build_status(wanted: Wanted, observed: Observed, decision: Decision) -> Back
         last_leader=leader or (_told_leader(observed) or None),
         leader_since=_since(leader, observed) if leader else None,
         epoch=observed.epoch.number if observed.epoch else None,
+        certificate_ends=observed.certificate.not_after if observed.certificate else None,
         members=members,
     )
 

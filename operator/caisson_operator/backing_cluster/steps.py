@@ -12,6 +12,16 @@ class MakeCredentials(Step):
 
 
 @dataclass(frozen=True, slots=True)
+class MakeAuthority(Step):
+    """Who vouches for the servers, unless there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class IssueCertificate(Step):
+    """A new certificate for the servers: the Secret that their pods mount."""
+
+
+@dataclass(frozen=True, slots=True)
 class MakeEpoch(Step):
     """The ConfigMap of the epoch, unless there is one, beginning with a number that was told before."""
 

@@ -7,6 +7,7 @@ from tempfile import NamedTemporaryFile
 from psycopg.conninfo import make_conninfo
 
 from caisson_operator.core.layout import DATABASE, OWNER_ROLE, REPLICATION_ROLE, SUPERUSER
+from caisson_operator.effects.key_secrets import read_authority
 from caisson_operator.effects.kube import KubeApi, ObjectRef
 from caisson_operator.effects.patroni import Member, build_member
 from caisson_operator.effects.postgres.sessions import Sessions
@@ -16,7 +17,6 @@ from .credentials import Credentials, OperatorPasswords, build_login_password, r
 from .manifests import DatabaseIdentity, ShardNames, authority_name, build_address, credentials_name
 from .manifests.binding import SSL_MODE
 from .manifests.names import RESTAPI_PORT
-from .observe_certificates import read_authority
 
 # In the engine's pods: workloads/postgres.
 PASSFILE = "/run/caisson/passfile"

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from caisson_operator.effects.certificates import issue_certificate, make_authority
+from caisson_operator.effects.key_secrets import read_key_pair
 from caisson_operator.effects.kube import KubeApi, ObjectRef
 
 from .manifests import (
@@ -13,7 +14,6 @@ from .manifests import (
     build_certificate_secret,
     build_server_names,
 )
-from .observe_certificates import read_key_pair
 
 
 async def create_authority(kube: KubeApi, database: DatabaseIdentity, now: datetime) -> None:

@@ -8,17 +8,14 @@ An authority that was lost is made anew, and everything it vouches for: no row d
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 
+from caisson_operator.core.certificates import explain_due
 from caisson_operator.core.decisions import Decision, Plan, Settled
 
 from . import steps
 from .manifests import build_server_names
-from .observed import Observed, ServerCertificate
+from .observed import Observed
 from .wanted import Wanted
-
-# Of a certificate's life; what is left is for whoever has to find out why nothing renews it.
-RENEWED_AFTER = 2 / 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +42,3 @@ def _find_due(wanted: Wanted, observed: Observed, authority_id: str) -> Iterator
         why = explain_due(observed.objects.certificates.get(shard), names, authority_id, observed.now)
         if why:
             yield Due(shard, why)
-
-
-def explain_due(current: ServerCertificate | None, names: frozenset[str], authority_id: str, now: datetime) -> str:
-    """Why this shard needs a new certificate; empty if it does not."""
-    if current is None:
-        return "there is none"
-    if current.authority_id != authority_id:
-        return "of another authority"
-    if current.names != names:
-        return "for other names"
-    renewed_at = current.not_before + (current.not_after - current.not_before) * RENEWED_AFTER
-    return f"ends {current.not_after:%Y-%m-%d}" if now >= renewed_at else ""

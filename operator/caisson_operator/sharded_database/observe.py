@@ -10,6 +10,7 @@ import psycopg
 
 from caisson_operator.core.content import content_of, identity_of
 from caisson_operator.core.layout import Login
+from caisson_operator.effects.key_secrets import read_authority, read_certificate
 from caisson_operator.effects.kube import KubeApi, Manifest, ObjectRef
 from caisson_operator.effects.postgres.sessions import Sessions
 
@@ -27,7 +28,6 @@ from .manifests.names import (
 )
 from .manifests.secrets import read_login
 from .manifests.stateful_set import TEMPLATE
-from .observe_certificates import read_authority, read_certificate
 from .observe_nodes import observe_cordoned
 from .observe_patroni import observe_patroni
 from .observe_shards import observe_shard

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
+from caisson_operator.core.certificates import Authority, ServerCertificate
 from caisson_operator.core.layout import APPLICATION_ROLE, FIRST_LOGIN, Bucket, Leaf, Login, SwitchGroup
 
 from .patroni_state import NOTHING_TOLD, MemberState, PatroniState
@@ -176,24 +177,6 @@ class Volume:
     is_bound: bool = True
     is_gone: bool = False  # for good: Kubernetes has lost it, or the only node that it can be on
     is_leaving: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Authority:
-    """Who vouches for the database's servers. `certificate` is PEM, and public; the key is read where it signs, and nowhere else."""
-
-    certificate: str
-    key_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class ServerCertificate:
-    """What the members of a shard show. `authority_id` is the `key_id` of the authority that issued it."""
-
-    names: frozenset[str]
-    not_before: datetime
-    not_after: datetime
-    authority_id: str
 
 
 @dataclass(frozen=True, slots=True)

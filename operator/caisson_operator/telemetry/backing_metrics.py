@@ -1,6 +1,8 @@
 """Metrics of BackingCluster: who serves, under which epoch, and how often the leader has changed."""
 
 from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
@@ -11,6 +13,12 @@ class BackingMetrics:
         labels = ["cluster"]
         self._changes = Counter(
             "caisson_backing_leader_changes", "Changes of a backing cluster's leader", labels, registry=registry
+        )
+        self._certificate_ends = Gauge(
+            "caisson_backing_certificate_end_seconds",
+            "When the certificate of a backing cluster's servers runs out, in seconds since 1970",
+            labels,
+            registry=registry,
         )
         self._gauges = {
             name: Gauge(f"caisson_backing_{name}", text, labels, registry=registry)
@@ -30,6 +38,8 @@ class BackingMetrics:
         self._gauges["members_ready"].labels(place).set(status.get("readyMembers", 0))
         self._gauges["leader_lost"].labels(place).set(conditions.get("LeaderLost") == "True")
         self._gauges["epoch"].labels(place).set(status.get("epoch", 0))
+        if "certificateEnds" in status:
+            self._certificate_ends.labels(place).set(datetime.fromisoformat(status["certificateEnds"]).timestamp())
 
     def count(self, place: str, earlier: Mapping[str, Any], status: Mapping[str, Any]) -> None:
         """A leader that was another one before, or that leads again under another epoch."""
@@ -41,3 +51,5 @@ class BackingMetrics:
         """Gauges end with the resource; the counter stays, for what it counts has happened."""
         for gauge in self._gauges.values():
             gauge.remove(place)
+        with suppress(KeyError):  # one that never had any
+            self._certificate_ends.remove(place)

@@ -1,12 +1,18 @@
 """What is done next about a cluster, and what is left alone: each case a state that was seen, and the decision about it."""
 
 from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
 
 from caisson_operator.backing_cluster import steps
 from caisson_operator.backing_cluster.decide import decide
 from caisson_operator.backing_cluster.observed import Observed, RedisView, find_leader
 from caisson_operator.core.decisions import Plan, Refuse, Settled, Wait
 from fakes.backing_clusters import (
+    AUTHORITY,
+    CERTIFICATE,
     IMAGES,
     NOW,
     PASSWORDS,
@@ -27,10 +33,43 @@ def step_of(decision: object) -> object:
     return decision.steps[0]
 
 
-def test_begins_with_passwords_then_the_record_of_the_epoch_then_the_objects() -> None:
+def test_begins_with_passwords_then_certificates_then_the_record_of_the_epoch_then_the_objects() -> None:
     assert step_of(decide(REDIS, Observed(NOW))) == steps.MakeCredentials()
-    assert step_of(decide(REDIS, Observed(NOW, passwords=PASSWORDS))) == steps.MakeEpoch(0)
-    assert isinstance(step_of(decide(ZOOKEEPER, Observed(NOW, passwords=PASSWORDS))), steps.Apply)
+    with_passwords = Observed(NOW, passwords=PASSWORDS)
+    assert step_of(decide(REDIS, with_passwords)) == steps.MakeAuthority()
+    with_authority = replace(with_passwords, authority=AUTHORITY)
+    assert step_of(decide(REDIS, with_authority)) == steps.IssueCertificate()
+    certified = replace(with_authority, certificate=CERTIFICATE)
+    assert step_of(decide(REDIS, certified)) == steps.MakeEpoch(0)
+    assert isinstance(step_of(decide(ZOOKEEPER, certified)), steps.Apply)
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"not_after": NOW + timedelta(days=30), "not_before": NOW - timedelta(days=60)}, "ends 2026-01-31"),
+        ({"names": frozenset(["cache.demo.svc"])}, "for other names"),
+        ({"authority_id": "another"}, "of another authority"),
+    ],
+)
+@pytest.mark.parametrize("type", ["redis", "zookeeper"])
+def test_a_certificate_is_renewed_for_a_reason_that_is_told(type: str, changes: dict[str, Any], why: str) -> None:
+    wanted = want(type)
+    seen = settled_redis(wanted) if wanted.is_redis else settled_zookeeper(wanted)
+    decision = decide(wanted, replace(seen, certificate=replace(CERTIFICATE, **changes)))
+    assert step_of(decision) == steps.IssueCertificate()
+    assert why in str(decision)
+
+
+def test_a_certificate_that_is_renewed_restarts_no_member_and_is_left_alone_for_two_thirds_of_its_life() -> None:
+    begun = replace(CERTIFICATE, not_before=NOW - timedelta(days=59), not_after=NOW + timedelta(days=31))
+    assert decide(REDIS, settled_redis(REDIS, certificate=begun)) == Settled()
+    assert decide(REDIS, settled_redis(REDIS, certificate=CERTIFICATE)) == Settled()
+
+
+def test_more_members_need_no_other_certificate() -> None:
+    larger = want(members=7)
+    assert decide(larger, settled_redis(larger, certificate=CERTIFICATE)) == Settled()
 
 
 def test_does_not_make_new_passwords_for_volumes_that_know_the_old_ones() -> None:

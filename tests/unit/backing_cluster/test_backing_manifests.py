@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from caisson_operator.backing_cluster.manifests import Shape, build_credentials, build_epoch, build_objects
+from caisson_operator.backing_cluster.manifests import Names, Shape, build_credentials, build_epoch, build_objects
 from caisson_operator.backing_cluster.wanted import Wanted
 from fakes.backing_clusters import PASSWORDS, want
 
@@ -15,7 +15,7 @@ ALL = [REDIS, INDEPENDENT, ZOOKEEPER]
 
 
 def objects(wanted: Wanted) -> dict[tuple[str, str], dict[str, Any]]:
-    built = build_objects(wanted, PASSWORDS, Shape(wanted.members, False))
+    built = build_objects(wanted, PASSWORDS, Shape(wanted.members, False, authority="PEM"))
     return {(made["kind"], made["metadata"]["name"]): made for made in built}
 
 
@@ -44,6 +44,23 @@ def test_pods_are_restricted_and_no_container_but_the_agent_has_a_token(wanted: 
         assert has_token is (container["name"] == "epoch")
 
 
+@pytest.mark.parametrize("wanted", ALL)
+def test_every_container_has_the_servers_certificate_and_none_the_authoritys_key(wanted: Wanted) -> None:
+    found = pod(wanted)
+    volumes = {volume["name"]: volume for volume in found["volumes"]}
+    assert volumes["tls"]["secret"] == {"secretName": "cache-tls", "defaultMode": 0o440}
+    assert "cache-authority" not in json.dumps(found)
+    for container in found["containers"]:
+        assert {"name": "tls", "mountPath": "/etc/caisson/tls", "readOnly": True} in container["volumeMounts"]
+
+
+def test_the_certificate_is_for_each_name_that_the_binding_leads_to_and_for_members_that_are_to_come() -> None:
+    served = Names("cache", "demo").served
+    assert {"cache.demo.svc", "cache", "localhost", "*.cache-members.demo.svc"} <= set(served)
+    assert binding(REDIS)["host"] in served
+    assert json.loads(binding(REDIS)["members"])[0]["host"].partition(".")[2] == "cache-members.demo.svc"
+
+
 def test_the_agent_may_change_two_objects_and_that_of_an_independent_primary_one() -> None:
     rules = objects(REDIS)["Role", "cache-epoch"]["rules"]
     assert [(rule["resources"], rule["resourceNames"], rule["verbs"]) for rule in rules] == [
@@ -68,7 +85,8 @@ def test_the_binding_of_a_replicated_redis_names_its_sentinels() -> None:
         "cache.demo.svc",
         "6379",
     )
-    assert found["uri"] == "redis://caisson:app%2Fpass@cache.demo.svc:6379/0"
+    assert found["uri"] == "rediss://caisson:app%2Fpass@cache.demo.svc:6379/0"
+    assert found["ca.crt"] == "PEM"
     assert (found["topology"], found["master"], found["username"]) == ("replicated", "cache", "caisson")
     assert json.loads(found["sentinels"])[2] == {"host": "cache-2.cache-members.demo.svc", "port": 26379}
 
@@ -93,8 +111,9 @@ def test_clients_of_a_replicated_redis_are_led_by_the_agents_alone() -> None:
 
 def test_what_volumes_need_stays_with_them_and_the_epoch_stays_in_any_case() -> None:
     deleted = want(deletionPolicy="Delete")
-    assert "ownerReferences" not in objects(REDIS)["Secret", "cache-credentials"]["metadata"]
-    assert "ownerReferences" in objects(deleted)["Secret", "cache-credentials"]["metadata"]
+    for kept in ("cache-credentials", "cache-authority"):
+        assert "ownerReferences" not in objects(REDIS)["Secret", kept]["metadata"]
+        assert "ownerReferences" in objects(deleted)["Secret", kept]["metadata"]
     assert "ownerReferences" in objects(REDIS)["Secret", "cache-binding"]["metadata"]
     for wanted in (REDIS, deleted):
         assert "ownerReferences" not in build_epoch(wanted, 0)["metadata"]

@@ -9,7 +9,7 @@ from caisson_operator.backing_cluster.observed import Epoch, Observed
 from caisson_operator.backing_cluster.status import build_status
 from caisson_operator.backing_cluster.wanted import Wanted
 from caisson_operator.telemetry.metrics import Metrics
-from fakes.backing_clusters import apply_all, settled_redis, settled_zookeeper, want, zookeeper_view
+from fakes.backing_clusters import CERTIFICATE, NOW, apply_all, settled_redis, settled_zookeeper, want, zookeeper_view
 
 REDIS, INDEPENDENT, ZOOKEEPER = want(), want(topology="independent"), want("zookeeper")
 
@@ -125,6 +125,18 @@ def test_changes_of_the_leader_are_counted_and_its_loss_is_a_gauge() -> None:
     assert metrics.registry.get_sample_value("caisson_backing_epoch", of) == 6
     backing.forget("demo/cache")
     assert metrics.registry.get_sample_value("caisson_backing_epoch", of) is None
+
+
+def test_tells_when_the_certificate_runs_out() -> None:
+    metrics, of = Metrics(), {"cluster": "demo/cache"}
+    backing = metrics.of("BackingCluster")
+    backing.publish("demo/cache", tell(REDIS, settled_redis(REDIS)))
+    end = metrics.registry.get_sample_value("caisson_backing_certificate_end_seconds", of)
+    assert end == CERTIFICATE.not_after.timestamp()
+    backing.forget("demo/cache")
+    assert metrics.registry.get_sample_value("caisson_backing_certificate_end_seconds", of) is None
+    backing.publish("demo/new", tell(REDIS, Observed(NOW)))
+    backing.forget("demo/new")  # which never had one
 
 
 def test_a_leaderless_ensemble_says_so() -> None:

@@ -174,6 +174,12 @@ def test_the_binding_has_the_policy_and_all_that_the_backend_says() -> None:
     }
 
 
+def test_the_binding_of_a_redis_leads_there_over_tls() -> None:
+    asked = wanted("redis", backend={"clusterRef": {"name": "cache"}})
+    values = read_secret(build_binding(asked, {"type": "redis", "uri": "rediss://h", "ca.crt": "pem"}))
+    assert (values["type"], values["uri"], values["ca.crt"]) == ("caisson-lock", "rediss://h", "pem")
+
+
 def test_the_binding_of_a_database_leads_to_its_first_shard_only() -> None:
     asked = wanted("database", backend={"databaseRef": {"name": "flights"}})
     entries = {

@@ -1,12 +1,16 @@
 """What a Redis member starts with, whom it follows, and what a Sentinel keeps over a restart."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from caisson_operator.backing_cluster.manifests.pod import build_mounts
+from caisson_operator.core import certificates
 from redis_member.configuration import build_redis, build_sentinel
+from redis_member.follow_certificate import build_followers
 from redis_member.leader import Told, choose, must_stand_back, parse_kept
-from redis_member.member import Member, read_member
+from redis_member.member import AUTHORITY, CERTIFICATE, PRIVATE_KEY, Member, read_member
 
 MEMBER = Member("cache", "cache-1", "cache-members.demo.svc", 3, True, "everysec", "admin-pass", "app-pass")
 FIRST = "cache-0.cache-members.demo.svc"
@@ -45,8 +49,33 @@ def test_a_replica_follows_by_host_name_and_is_known_by_its_own() -> None:
 def test_a_primary_follows_nobody_and_an_independent_one_knows_of_no_replicas() -> None:
     assert not any(line.startswith("replicaof") for line in lines(build_redis(MEMBER, None)))
     lone = Member("cache", "cache-1", "d", 3, False, "always", "a", "b")
-    assert not any("repl" in line for line in lines(build_redis(lone, None)))
+    assert not any("repl" in line for line in lines(build_redis(lone, None)) if line != "tls-replication yes")
     assert "appendfsync always" in lines(build_redis(lone, None))
+
+
+@pytest.mark.parametrize(
+    ("made", "port"), [(build_redis(MEMBER, FIRST), 6379), (build_sentinel(MEMBER, FIRST, "port 26379\n"), 26379)]
+)
+def test_no_port_is_open_without_tls_and_fellows_are_reached_over_it(made: str, port: int) -> None:
+    ports = [line for line in lines(made) if "port" in line.split()[0] and "announce" not in line]
+    assert ports == ["port 0", f"tls-port {port}"]
+    assert {"tls-replication yes", "tls-auth-clients no", "tls-cert-file /etc/caisson/tls/tls.crt"} <= set(lines(made))
+
+
+def test_what_the_pod_mounts_is_where_its_servers_look() -> None:
+    (mount,) = [mount["mountPath"] for mount in build_mounts() if mount["name"] == "tls"]
+    assert [str(file) for file in (CERTIFICATE, PRIVATE_KEY, AUTHORITY)] == [
+        f"{mount}/{key}" for key in (certificates.CERTIFICATE_KEY, certificates.PRIVATE_KEY, certificates.AUTHORITY_KEY)
+    ]
+
+
+def test_a_sentinel_is_not_ended_but_in_its_turn_and_an_independent_member_has_none() -> None:
+    _, out_of_turn = build_followers(MEMBER, clock=lambda: 0.0)
+    out_of_turn.take_up()
+    _, in_turn = build_followers(MEMBER, clock=lambda: 20.0)
+    with pytest.raises(FileNotFoundError):  # there is no Sentinel here to be ended
+        in_turn.take_up()
+    assert len(build_followers(replace(MEMBER, is_replicated=False), clock=lambda: 20.0)) == 1
 
 
 def test_the_applications_password_stands_in_no_file() -> None:

@@ -9,6 +9,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 
+from caisson_operator.core.certificates import ServerCertificate
 from caisson_operator.core.decisions import Plan, Settled
 from caisson_operator.effects.certificates import (
     AUTHORITY_LIFE,
@@ -17,13 +18,13 @@ from caisson_operator.effects.certificates import (
     issue_certificate,
     make_authority,
 )
-from caisson_operator.effects.kube import ObjectRef
+from caisson_operator.effects.key_secrets import read_authority, read_certificate
 from caisson_operator.sharded_database import steps
 from caisson_operator.sharded_database.act_on_certificates import create_authority, issue
 from caisson_operator.sharded_database.certificates import decide_certificates
 from caisson_operator.sharded_database.manifests import DatabaseIdentity, build_certificate_secret, build_server_names
-from caisson_operator.sharded_database.observe_certificates import read_authority, read_certificate
-from caisson_operator.sharded_database.observed import Objects, ServerCertificate
+from caisson_operator.sharded_database.observed import Objects
+from fakes.certificates import SecretStore
 from fakes.observations import AUTHORITY, NOW, build_wanted, observe, provision
 
 WANTED = build_wanted(2)
@@ -117,29 +118,9 @@ def test_what_no_server_could_use_counts_as_none(certificate: str) -> None:
     assert read_certificate(build_certificate_secret(FLIGHTS, "s0", certificate, "key", "")) is None
 
 
-class Kube:
-    """Secrets in memory."""
-
-    def __init__(self) -> None:
-        self.secrets: dict[ObjectRef, dict[str, Any]] = {}
-
-    async def get(self, ref: ObjectRef) -> dict[str, Any] | None:
-        return self.secrets.get(ref)
-
-    async def create_once(self, manifest: dict[str, Any]) -> bool:
-        return self.secrets.setdefault(ObjectRef.of(manifest), manifest) is manifest
-
-    async def apply(self, manifest: dict[str, Any]) -> dict[str, Any]:
-        self.secrets[ObjectRef.of(manifest)] = manifest
-        return manifest
-
-    def secret(self, name: str) -> dict[str, Any]:
-        return self.secrets[ObjectRef("v1", "Secret", "demo", name)]
-
-
 @pytest.mark.asyncio
 async def test_what_the_steps_leave_is_what_was_decided_for() -> None:
-    kube, now = Kube(), datetime(2026, 1, 1, tzinfo=UTC)
+    kube, now = SecretStore(), datetime(2026, 1, 1, tzinfo=UTC)
     for _ in range(2):  # safe to repeat
         await create_authority(kube, FLIGHTS, now)  # type: ignore[arg-type]
         made = kube.secret("flights-ca")
@@ -155,4 +136,4 @@ async def test_what_the_steps_leave_is_what_was_decided_for() -> None:
 @pytest.mark.asyncio
 async def test_without_the_authority_nothing_is_issued() -> None:
     with pytest.raises(LookupError, match="flights-ca has gone"):
-        await issue(Kube(), FLIGHTS, "s0", NOW)  # type: ignore[arg-type]
+        await issue(SecretStore(), FLIGHTS, "s0", NOW)  # type: ignore[arg-type]

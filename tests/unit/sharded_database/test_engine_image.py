@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import yaml
 
+from caisson_operator.core import certificates
 from caisson_operator.sharded_database import access
 from caisson_operator.sharded_database.credentials import build_credentials
 from caisson_operator.sharded_database.manifests import (
     DatabaseIdentity,
     ShardManifestInput,
     names,
-    secrets,
     services,
     stateful_set,
 )
@@ -83,8 +83,8 @@ def test_nobody_is_let_in_over_the_network_without_tls_and_a_password() -> None:
 
 def test_members_verify_each_other_by_the_authority_of_the_database() -> None:
     mount = {m["name"]: m["mountPath"] for m in stateful_set.build_container(SHARD)["volumeMounts"]}["certificate"]
-    authority = f"{mount}/{secrets.AUTHORITY_KEY}"
-    pair = {"certfile": f"{mount}/{secrets.CERTIFICATE_KEY}", "keyfile": f"{mount}/{secrets.PRIVATE_KEY}"}
+    authority = f"{mount}/{certificates.AUTHORITY_KEY}"
+    pair = {"certfile": f"{mount}/{certificates.CERTIFICATE_KEY}", "keyfile": f"{mount}/{certificates.PRIVATE_KEY}"}
     for role in TEMPLATE["postgresql"]["authentication"].values():
         assert (role["sslmode"], role["sslrootcert"]) == ("verify-ca", authority)
     assert pair.items() <= TEMPLATE["restapi"].items()

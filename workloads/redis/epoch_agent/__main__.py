@@ -1,11 +1,15 @@
-"""Composition root: the only reader of the environment and of the clock. `python3 -m epoch_agent`, beside the server."""
+"""Composition root: the only reader of the environment and of the clock. `python3 -m epoch_agent`, beside the server.
+
+It speaks to its server through a socket in the pod's memory, and so needs no TLS.
+"""
 
 import os
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from redis_member.member import REDIS_PORT, SOCKET, read_member
+from redis_member.follow_certificate import follow
+from redis_member.member import REDIS_PORT, SOCKET, Member, read_member
 from redis_member.resp import Connection
 
 from .agent import Agent
@@ -13,8 +17,7 @@ from .kube import Kube
 from .records import Records
 
 
-def build_agent(environment: Mapping[str, str]) -> Agent:
-    member = read_member(environment)
+def build_agent(environment: Mapping[str, str], member: Member) -> Agent:
     records = Records(
         kube=Kube.in_cluster(environment),
         cluster=member.cluster,
@@ -32,4 +35,6 @@ def build_agent(environment: Mapping[str, str]) -> Agent:
 
 
 if __name__ == "__main__":
-    build_agent(os.environ).run()
+    found = read_member(os.environ)
+    follow(found)
+    build_agent(os.environ, found).run()

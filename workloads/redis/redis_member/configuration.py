@@ -6,7 +6,19 @@ Everybody is called by host name: a pod keeps its name and gets another address 
 import hashlib
 import re
 
-from .member import APPLICATION, DATA, REDIS_PORT, SENTINEL_FILE, SENTINEL_PORT, SOCKET, Member
+from .member import (
+    APPLICATION,
+    AUTHORITY,
+    CERTIFICATE,
+    DATA,
+    PRIVATE_KEY,
+    REDIS_PORT,
+    SENTINEL_FILE,
+    SENTINEL_PORT,
+    SENTINEL_SOCKET,
+    SOCKET,
+    Member,
+)
 
 DOWN_AFTER_MILLISECONDS = 3000
 # After so long a failover that has come to nothing is given up, and after twice as long the next one is tried.
@@ -27,7 +39,7 @@ def build_redis(member: Member, leader: str | None) -> str:
     """`leader` is the host that this one follows; None where it leads itself."""
     lines = [
         "bind * -::*",
-        f"port {REDIS_PORT}",
+        *_tls(REDIS_PORT),
         "protected-mode no",
         f"unixsocket {SOCKET}",
         "unixsocketperm 700",
@@ -74,8 +86,10 @@ def build_sentinel(member: Member, leader: str, kept: str = "") -> str:
     name = member.cluster
     lines = [
         "bind * -::*",
-        f"port {SENTINEL_PORT}",
+        *_tls(SENTINEL_PORT),
         "protected-mode no",
+        f"unixsocket {SENTINEL_SOCKET}",
+        "unixsocketperm 700",
         f"dir {SENTINEL_FILE.parent}",
         "sentinel resolve-hostnames yes",
         "sentinel announce-hostnames yes",
@@ -92,6 +106,22 @@ def build_sentinel(member: Member, leader: str, kept: str = "") -> str:
         *(found[0] for found in _LEARNED.finditer(kept)),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _tls(port: int) -> list[str]:
+    """No port without it. `tls-replication` is about every connection that the server opens itself, a Sentinel's too.
+
+    Those verify that a server's certificate is of the authority, and not the name in it: whoever has one is a member.
+    """
+    return [
+        "port 0",
+        f"tls-port {port}",
+        "tls-replication yes",
+        "tls-auth-clients no",
+        f"tls-cert-file {CERTIFICATE}",
+        f"tls-key-file {PRIVATE_KEY}",
+        f"tls-ca-cert-file {AUTHORITY}",
+    ]
 
 
 def _user(member: Member, rights: str) -> str:

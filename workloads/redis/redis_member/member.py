@@ -5,11 +5,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 REDIS_PORT, SENTINEL_PORT = 6379, 26379
-SOCKET = "/run/caisson/redis.sock"
+# For who is in the pod; over the network there is TLS alone.
+SOCKET, SENTINEL_SOCKET = "/run/caisson/redis.sock", "/run/caisson/sentinel.sock"
 DATA = Path("/var/lib/caisson/redis")
 SENTINEL_FILE = Path("/var/lib/caisson/sentinel/sentinel.conf")
 REDIS_FILE = Path("/run/caisson/redis.conf")
 CREDENTIALS = Path("/etc/caisson/credentials")
+CERTIFICATE, PRIVATE_KEY = Path("/etc/caisson/tls/tls.crt"), Path("/etc/caisson/tls/tls.key")
+AUTHORITY = Path("/etc/caisson/tls/ca.crt")
 APPLICATION = "caisson"
 
 

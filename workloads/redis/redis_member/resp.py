@@ -5,8 +5,12 @@ OSError             it could not be reached, or did not answer in time
 """
 
 import socket
+import ssl
+from pathlib import Path
 from types import TracebackType
 from typing import IO
+
+from .member import AUTHORITY
 
 SECONDS = 1.0
 
@@ -18,10 +22,18 @@ class RedisError(Exception):
 
 
 class Connection:
-    """One connection to a TCP address (host, port) or to the path of a socket. Answers are text."""
+    """One connection to (host, port) over TLS, or to the path of a socket. Answers are text.
 
-    def __init__(self, address: tuple[str, int] | str, password: str, seconds: float = SECONDS) -> None:
-        self._socket = _connect(address, seconds)
+    The server must show a certificate for the host's name, of the authority in the file.
+    """
+
+    def __init__(
+        self, address: tuple[str, int] | str, password: str, seconds: float = SECONDS, authority: Path = AUTHORITY
+    ) -> None:
+        if isinstance(address, str):
+            self._socket = _connect_here(address, seconds)
+        else:
+            self._socket = _connect(address, seconds, authority)
         self._file: IO[bytes] = self._socket.makefile("rb")
         try:
             self.call("AUTH", password)
@@ -71,13 +83,21 @@ class Connection:
         return None if length < 0 else self._file.read(length + 2)[:-2].decode(errors="replace")
 
 
-def _connect(address: tuple[str, int] | str, seconds: float) -> socket.socket:
-    if not isinstance(address, str):
-        return socket.create_connection(address, timeout=seconds)
+def _connect(address: tuple[str, int], seconds: float, authority: Path) -> socket.socket:
+    context = ssl.create_default_context(cafile=authority)
+    plain = socket.create_connection(address, timeout=seconds)
+    try:
+        return context.wrap_socket(plain, server_hostname=address[0])
+    except BaseException:
+        plain.close()
+        raise
+
+
+def _connect_here(path: str, seconds: float) -> socket.socket:
     connected = socket.socket(socket.AF_UNIX)
     connected.settimeout(seconds)
     try:
-        connected.connect(address)
+        connected.connect(path)
     except BaseException:
         connected.close()
         raise

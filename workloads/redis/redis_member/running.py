@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from .configuration import build_redis, build_sentinel
 from .leader import Told, ask_sentinels, choose, must_stand_back, read_kept
-from .member import DATA, REDIS_FILE, SENTINEL_FILE, SENTINEL_PORT, SOCKET, Member
+from .member import DATA, REDIS_FILE, SENTINEL_FILE, SENTINEL_PORT, SENTINEL_SOCKET, SOCKET, Member
 from .resp import Connection, RedisError
 
 LOOK_AGAIN_SECONDS = 1.0
@@ -64,7 +64,7 @@ def is_alive(member: Member) -> bool:
 
 
 def is_sentinel_alive(member: Member) -> bool:
-    with Connection(("127.0.0.1", SENTINEL_PORT), member.admin_password) as sentinel:
+    with Connection(SENTINEL_SOCKET, member.admin_password) as sentinel:
         return sentinel.call("PING") == "PONG"
 
 

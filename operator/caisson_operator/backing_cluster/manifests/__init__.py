@@ -3,6 +3,8 @@
 from .inputs import Passwords, Shape
 from .names import Names
 from .objects import (
+    build_authority,
+    build_certificate,
     build_credentials,
     build_epoch,
     build_leading,
@@ -16,6 +18,8 @@ __all__ = [
     "Names",
     "Passwords",
     "Shape",
+    "build_authority",
+    "build_certificate",
     "build_credentials",
     "build_epoch",
     "build_leading",

@@ -4,6 +4,7 @@ import json
 from typing import Any
 from urllib.parse import quote
 
+from caisson_operator.core.certificates import AUTHORITY_KEY
 from caisson_operator.core.objects import build_secret
 
 from ..wanted import Wanted
@@ -15,7 +16,7 @@ APPLICATION = "caisson"
 """The applications' user, in workloads/redis and workloads/zookeeper too."""
 
 
-def build_binding(wanted: Wanted, passwords: Passwords) -> dict[str, Any]:
+def build_binding(wanted: Wanted, passwords: Passwords, authority: str) -> dict[str, Any]:
     names = Names(wanted.owner.name, wanted.owner.namespace)
     values = {
         "type": str(wanted.type),
@@ -23,16 +24,17 @@ def build_binding(wanted: Wanted, passwords: Passwords) -> dict[str, Any]:
         "host": names.host,
         "username": APPLICATION,
         "password": passwords.application,
-        **(_of_redis(wanted, names, passwords) if wanted.is_redis else _of_zookeeper(wanted, names)),
+        **(_of_redis(wanted, names, passwords, authority) if wanted.is_redis else _of_zookeeper(wanted, names)),
     }
     return build_secret(wanted.owner.owned(names.binding), f"servicebinding.io/{wanted.type}", values)
 
 
-def _of_redis(wanted: Wanted, names: Names, passwords: Passwords) -> dict[str, str]:
+def _of_redis(wanted: Wanted, names: Names, passwords: Passwords, authority: str) -> dict[str, str]:
     place = f"{names.host}:{REDIS_PORT}"
     common = {
         "port": str(REDIS_PORT),
-        "uri": f"redis://{APPLICATION}:{quote(passwords.application, safe='')}@{place}/0",
+        "uri": f"rediss://{APPLICATION}:{quote(passwords.application, safe='')}@{place}/0",
+        AUTHORITY_KEY: authority,
         "topology": "replicated" if wanted.is_replicated else "independent",
         "members": _list(wanted, names, REDIS_PORT),
     }

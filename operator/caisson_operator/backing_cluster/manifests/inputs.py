@@ -20,3 +20,7 @@ class Shape:
     is_formed: bool
     credentials_uid: str = ""
     """Of the Secret that was seen."""
+    authority_uid: str = ""
+    """Likewise."""
+    authority: str = ""
+    """The certificate by which clients know the servers, PEM."""

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from caisson_operator.core.certificates import list_forms
+
 REDIS_PORT, SENTINEL_PORT = 6379, 26379
 ZOOKEEPER_PORT, PEER_PORT, ELECTION_PORT = 2181, 2888, 3888
 
@@ -21,6 +23,25 @@ class Names:
     @property
     def credentials(self) -> str:
         return f"{self.cluster}-credentials"
+
+    @property
+    def authority(self) -> str:
+        """Who vouches for the servers, with its key: no pod mounts it."""
+        return f"{self.cluster}-authority"
+
+    @property
+    def certificate(self) -> str:
+        """What the servers show, which their pods mount."""
+        return f"{self.cluster}-tls"
+
+    @property
+    def served(self) -> tuple[str, ...]:
+        """Every name by which somebody comes to a member: through the Services, to a pod itself, or within it.
+
+        All pods at once, so that more members need no other certificate.
+        """
+        hosts = (self.cluster, self.pods, f"*.{self.pods}")
+        return ("localhost", self.cluster, *list_forms(hosts, self.namespace))
 
     @property
     def binding(self) -> str:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from caisson_operator.core.certificates import build_key_secret
 from caisson_operator.core.content import stamp
 from caisson_operator.core.objects import build_secret
 
@@ -21,12 +22,12 @@ def build_objects(wanted: Wanted, passwords: Passwords, shape: Shape) -> tuple[M
     """Each with its content's hash, in the order in which to apply them."""
     special = build_rights(wanted) if wanted.is_redis else (build_ensemble(wanted, shape),)
     made = (
-        build_credentials_ownership(wanted, shape.credentials_uid),
+        *build_ownerships(wanted, shape),
         *special,
         build_members_service(wanted),
         build_client_service(wanted),
         build_disruption_budget(wanted),
-        build_binding(wanted, passwords),
+        build_binding(wanted, passwords, shape.authority),
         build_stateful_set(wanted, shape),
     )
     return tuple(stamp(manifest) for manifest in made)
@@ -44,14 +45,29 @@ def build_credentials(wanted: Wanted, passwords: Passwords) -> Manifest:
     return build_secret(wanted.owner.kept(names.credentials), "Opaque", values)
 
 
-def build_credentials_ownership(wanted: Wanted, uid: str) -> Manifest:
-    """Applied to the Secret that exists: whose it is follows deletionPolicy, and its data are nobody's to apply.
+def build_authority(wanted: Wanted, certificate: str, key: str) -> Manifest:
+    """As the credentials: created where there is none and never applied, since clients hold on to what it says."""
+    names = Names(wanted.owner.name, wanted.owner.namespace)
+    return build_key_secret(wanted.owner.kept(names.authority), certificate, key)
 
-    By its uid the server refuses to apply to one that has gone since, and makes no empty one.
+
+def build_certificate(wanted: Wanted, certificate: str, key: str, authority: str) -> Manifest:
+    """It goes with the resource: another is issued in a moment."""
+    names = Names(wanted.owner.name, wanted.owner.namespace)
+    return build_key_secret(wanted.owner.owned(names.certificate), certificate, key, authority)
+
+
+def build_ownerships(wanted: Wanted, shape: Shape) -> tuple[Manifest, ...]:
+    """Applied to the Secrets that exist: whose they are follows deletionPolicy, and their data are nobody's to apply.
+
+    By the uid the server refuses to apply to one that has gone since, and makes no empty one.
     """
     names = Names(wanted.owner.name, wanted.owner.namespace)
-    metadata = {**wanted.owner.beside_volumes(names.credentials), "uid": uid}
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata}
+    kept = ((names.credentials, shape.credentials_uid), (names.authority, shape.authority_uid))
+    return tuple(
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {**wanted.owner.beside_volumes(name), "uid": uid}}
+        for name, uid in kept
+    )
 
 
 def build_epoch(wanted: Wanted, epoch: int) -> Manifest:

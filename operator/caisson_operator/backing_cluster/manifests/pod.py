@@ -44,6 +44,7 @@ def build_spec(
         "containers": containers,
         "volumes": [
             {"name": "credentials", "secret": {"secretName": names.credentials, "defaultMode": 0o440}},
+            {"name": "tls", "secret": {"secretName": names.certificate, "defaultMode": 0o440}},
             {"name": "run", "emptyDir": {"medium": "Memory", "sizeLimit": "8Mi"}},
             {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
             *volumes,
@@ -76,6 +77,7 @@ def build_identity(wanted: Wanted) -> list[dict[str, Any]]:
 def build_mounts(*more: tuple[str, str]) -> list[dict[str, Any]]:
     return [
         {"name": "credentials", "mountPath": "/etc/caisson/credentials", "readOnly": True},
+        {"name": "tls", "mountPath": "/etc/caisson/tls", "readOnly": True},
         {"name": "run", "mountPath": "/run/caisson"},
         {"name": "tmp", "mountPath": "/tmp"},
         *({"name": name, "mountPath": path} for name, path in more),

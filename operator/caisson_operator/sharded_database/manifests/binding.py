@@ -6,11 +6,12 @@ from dataclasses import asdict
 from typing import Any
 from urllib.parse import quote
 
+from caisson_operator.core.certificates import AUTHORITY_KEY
 from caisson_operator.core.layout import DATABASE, ShardAddress
 
 from .inputs import BindingInput, DatabaseIdentity
 from .names import binding_name, database_labels, owned_metadata
-from .secrets import AUTHORITY_KEY, secret
+from .secrets import secret
 
 TYPE, PROVIDER = "postgresql", "caisson"
 # The server's certificate must be of our authority, and be for the name that was asked for.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from caisson_operator.api.sharded_database_spec import DeletionPolicy
+from caisson_operator.core.certificates import list_forms
 from caisson_operator.core.events import KIND_LABEL as KIND_LABEL
 from caisson_operator.core.layout import ShardAddress
 
@@ -21,7 +22,6 @@ ROLE_LABEL = "caisson.dev/role"  # patroni.yml: kubernetes.role_label
 PRIMARY, REPLICA = "primary", "replica"
 
 POSTGRESQL_PORT, RESTAPI_PORT = 5432, 8008
-CLUSTER_DOMAIN = "cluster.local"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +91,10 @@ def authority_name(database: str) -> str:
 
 
 def build_server_names(database: DatabaseIdentity, shard: str) -> tuple[str, ...]:
-    """Every name by which somebody comes to a member: through the Services, or to a pod itself.
-
-    The last of them are right where the cluster has the domain that most have; elsewhere nobody can use them.
-    """
+    """Every name by which somebody comes to a member: through the Services, or to a pod itself."""
     names = ShardNames(database.name, shard)
     hosts = (names.scope, names.read_only, names.pods, f"*.{names.pods}")
-    domains = (f".{database.namespace}", f".{database.namespace}.svc", f".{database.namespace}.svc.{CLUSTER_DOMAIN}")
-    return (names.scope, names.read_only, *(f"{host}{domain}" for domain in domains for host in hosts))
+    return (names.scope, names.read_only, *list_forms(hosts, database.namespace))
 
 
 def build_address(database: DatabaseIdentity, shard: str) -> ShardAddress:

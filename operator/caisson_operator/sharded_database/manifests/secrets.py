@@ -4,6 +4,7 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
+from caisson_operator.core.certificates import build_key_secret
 from caisson_operator.core.layout import LOGIN_ROLES, Login
 from caisson_operator.sharded_database.credentials import Credentials
 
@@ -20,9 +21,6 @@ from .names import (
 )
 
 LOGIN = "caisson.dev/login"
-# As Kubernetes' own type has them, and as cert-manager names the authority beside them.
-TLS_TYPE = "kubernetes.io/tls"
-CERTIFICATE_KEY, PRIVATE_KEY, AUTHORITY_KEY = "tls.crt", "tls.key", "ca.crt"
 
 
 def build_credentials_secret(database: DatabaseIdentity, credentials: Credentials) -> dict[str, Any]:
@@ -37,7 +35,7 @@ def build_credentials_secret(database: DatabaseIdentity, credentials: Credential
 def build_authority_secret(database: DatabaseIdentity, certificate: str, key: str) -> dict[str, Any]:
     """As that of the credentials: created where there is none and never applied, since clients hold on to what it says."""
     metadata = kept_metadata(database, authority_name(database.name), database_labels(database))
-    return secret(metadata, TLS_TYPE, {CERTIFICATE_KEY: certificate, PRIVATE_KEY: key})
+    return build_key_secret(metadata, certificate, key)
 
 
 def build_secret_ownerships(
@@ -71,7 +69,7 @@ def build_certificate_secret(
 ) -> dict[str, Any]:
     """What the members of a shard mount. It goes with the resource: another is issued in a moment."""
     metadata = owned_metadata(database, ShardNames(database.name, shard).certificate, shard_labels(database, shard))
-    return secret(metadata, TLS_TYPE, {CERTIFICATE_KEY: certificate, PRIVATE_KEY: key, AUTHORITY_KEY: authority})
+    return build_key_secret(metadata, certificate, key, authority)
 
 
 def secret(metadata: Mapping[str, Any], kind: str, values: Mapping[str, str]) -> dict[str, Any]:

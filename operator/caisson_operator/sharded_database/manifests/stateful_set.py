@@ -9,6 +9,8 @@ import hashlib
 import json
 from typing import Any
 
+from caisson_operator.core.certificates import AUTHORITY_KEY
+
 from .inputs import ShardManifestInput
 from .names import (
     POSTGRESQL_PORT,
@@ -18,7 +20,6 @@ from .names import (
     owned_metadata,
     shard_labels,
 )
-from .secrets import AUTHORITY_KEY
 from .services import labels_with_scope
 from .settings import build_cluster_settings
 

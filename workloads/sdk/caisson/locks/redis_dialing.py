@@ -88,8 +88,9 @@ def dial_member(read: Callable[[], RedisBinding], number: int, patience_seconds:
 
 
 def _ask_sentinels(binding: RedisBinding, patience_seconds: float) -> Address:
-    """Each in turn, so that one that hangs does not use up the time of all."""
+    """Each in turn and once, so that one that hangs or is away does not use up the time of all."""
     options = {**binding.options, **_bounds(patience_seconds / (2 * len(binding.sentinels)))}
+    options["retry"] = Retry(NoBackoff(), 0)
     if options.get("password"):
         options["username"] = options["username"] or "default"  # which lets anybody in where no password is set
     sentinel = Sentinel(list(binding.sentinels), sentinel_kwargs=options)

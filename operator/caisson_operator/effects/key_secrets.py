@@ -1,4 +1,4 @@
-"""Read what the Secrets of certificates hold. Pure: the Secrets were fetched already."""
+"""Read what the Secrets of certificates hold, which core/certificates.py builds: no call is made here."""
 
 import base64
 from collections.abc import Mapping
@@ -6,10 +6,9 @@ from typing import Any
 
 from cryptography import x509
 
-from caisson_operator.effects.certificates import KeyPair
+from caisson_operator.core.certificates import CERTIFICATE_KEY, PRIVATE_KEY, Authority, ServerCertificate
 
-from .manifests.secrets import CERTIFICATE_KEY, PRIVATE_KEY
-from .observed import Authority, ServerCertificate
+from .certificates import KeyPair
 
 
 def read_key_pair(secret: Mapping[str, Any]) -> KeyPair:
