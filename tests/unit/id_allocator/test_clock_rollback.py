@@ -1,5 +1,7 @@
 """A server whose clock went back is told of in the status, in mode snowflake alone."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from caisson_operator.api.id_allocator_spec import Mode
@@ -11,13 +13,14 @@ from caisson_operator.id_allocator.observed import Observed, ServerCounts, Serve
 from caisson_operator.id_allocator.status import build_status
 from caisson_operator.id_allocator.wanted import Wanted, name_own_cluster
 
+NOW = datetime(2026, 11, 30, tzinfo=UTC)
 OWNER = Owner("caisson.dev/v1alpha1", "IdAllocator", "demo", "orders", "uid")
 
 
 def tell(mode: Mode, *counts: ServerCounts | None) -> tuple[str, str]:
     wanted = Wanted(OWNER, mode, None, False, {}, len(counts), "ids:1", {})
     pods = tuple(ServerPod(f"pod-{number}", "10.0.0.1", True, each) for number, each in enumerate(counts))
-    status = build_status(wanted, Observed({}, BackendSeen(), len(counts), True, pods), Settled())
+    status = build_status(wanted, Observed({}, BackendSeen(), len(counts), True, pods, now=NOW), Settled())
     (found,) = [each for each in status.conditions if each.type == "ClockRollback"]
     return str(found.status), found.message
 
@@ -51,7 +54,7 @@ def test_tells_how_many_worker_ids_are_leased() -> None:
     pods = tuple(
         ServerPod(name, "10.0.0.1", True, ServerCounts(1, 0, leased, 8)) for name, leased in (("a", 7), ("b", 6))
     )
-    status = build_status(wanted, Observed({}, BackendSeen(), 2, True, pods), Settled())
+    status = build_status(wanted, Observed({}, BackendSeen(), 2, True, pods, now=NOW), Settled())
     assert status.server is not None
     assert (status.server.leased_worker_ids, status.server.worker_ids) == (7, 8)
 
