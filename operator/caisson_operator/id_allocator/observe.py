@@ -2,19 +2,25 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from cryptography import x509
 
+from caisson_operator.api.id_allocator_spec import Mode
 from caisson_operator.core.backend import BackendSeen
 from caisson_operator.core.certificates import Authority
 from caisson_operator.core.content import content_of, identity_of
+from caisson_operator.core.decisions import Settled
+from caisson_operator.core.lock_space import StoreUnreachable, StoreUnusable
 from caisson_operator.effects.backends import observe_backend
+from caisson_operator.effects.id_rollbacks import read_rollbacks
 from caisson_operator.effects.id_server import read_counts
 from caisson_operator.effects.key_secrets import read_authority, read_certificate
 from caisson_operator.effects.kube import KubeApi, ObjectRef
 
+from .decide import decide_backend
 from .names import PORT, Names
 from .observed import (
     AUTHORITY_UNUSABLE,
@@ -38,7 +44,7 @@ async def observe_allocator(kube: KubeApi, wanted: Wanted, now: datetime) -> Obs
     authority, authority_trouble = judge_authority(secrets[names.authority], wanted.owner.uid)
     pods = await kube.list("v1", "Pod", namespace, wanted.owner.labels) if deployment else []
     staying = [pod for pod in pods if not _is_leaving(pod)]
-    return Observed(
+    observed = Observed(
         contents={identity_of(manifest): content_of(manifest) for manifest in found.values()},
         backend=await observe_backend(kube, wanted.backend, namespace) if wanted.backend else BackendSeen(),
         replicas=deployment["spec"]["replicas"] if deployment else None,
@@ -51,6 +57,21 @@ async def observe_allocator(kube: KubeApi, wanted: Wanted, now: datetime) -> Obs
         pods=tuple(await asyncio.gather(*(_observe_pod(pod, names, authority) for pod in staying))),
         now=now,
     )
+    return await _add_rollbacks(wanted, observed)
+
+
+async def _add_rollbacks(wanted: Wanted, observed: Observed) -> Observed:
+    """A store that cannot be read is a finding, not a failure: ids are had from it by others than the operator."""
+    if wanted.mode is not Mode.SNOWFLAKE or wanted.backend is None:
+        return observed
+    backend = decide_backend(wanted, observed)
+    if not isinstance(backend, Settled) or observed.backend.entries is None:
+        return replace(observed, rollbacks_unknown=f"{wanted.backend.told} does not serve")
+    try:
+        found = await read_rollbacks(wanted.backend.type, observed.backend.entries, wanted.settings["space"])
+    except (StoreUnreachable, StoreUnusable) as error:
+        return replace(observed, rollbacks_unknown=str(error))
+    return replace(observed, rollbacks=found)
 
 
 async def _read_objects(kube: KubeApi, names: Names) -> Mapping[tuple[str, str], Any]:

@@ -8,6 +8,7 @@ from typing import Any
 from caisson_operator.core.backend import BackendSeen
 from caisson_operator.core.certificates import Authority, ServerCertificate
 from caisson_operator.core.objects import read_secret
+from caisson_operator.core.rollbacks import Rollback
 
 from .manifests import TOKEN
 
@@ -73,6 +74,10 @@ class Observed:
     """Who vouches for what the servers show; as the token."""
     authority_trouble: Trouble | None = None
     certificate: ServerCertificate | None = None
+    rollbacks: tuple[Rollback, ...] = ()
+    """Of wall clocks, as the store has them from servers and applications."""
+    rollbacks_unknown: str = ""
+    """Why the store was not asked for them, or did not tell."""
 
 
 def read_token(secret: Mapping[str, Any] | None, uid: str) -> tuple[Token | None, Trouble | None]:

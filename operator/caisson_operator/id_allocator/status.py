@@ -1,11 +1,11 @@
 """The whole status, from what was observed. Pure."""
 
-from caisson_operator.api.id_allocator_spec import Mode
 from caisson_operator.api.id_allocator_status import AllocatorPhase, IdAllocatorStatus, ServerStatus
 from caisson_operator.api.status import Binding, Condition
 from caisson_operator.core.conditions import ConditionStatus, ConditionType
 from caisson_operator.core.decisions import Decision, Plan, Refuse, Settled, Wait
 
+from .clock_rollback import build_clock_rollback
 from .decide import decide_backend
 from .observed import Observed
 from .serving import find_trouble, has_servers
@@ -20,7 +20,7 @@ def build_status(wanted: Wanted, observed: Observed, decision: Decision) -> IdAl
         _ready(wanted, observed, decision, is_bound),
         _backend_ready(wanted, observed),
         _progressing(decision),
-        _clock_rollback(wanted, observed),
+        build_clock_rollback(wanted, observed),
     )
     return IdAllocatorStatus(
         phase=_summarize(conditions[0], decision, is_bound),
@@ -78,19 +78,6 @@ def _progressing(decision: Decision) -> Condition:
             return _condition(ConditionType.PROGRESSING, FALSE, decision.reason, decision.message)
         case Settled():
             return _condition(ConditionType.PROGRESSING, FALSE, "AsWanted", "what was asked for is there")
-
-
-def _clock_rollback(wanted: Wanted, observed: Observed) -> Condition:
-    """Of the servers alone: an application's own process tells it by its metric and its log."""
-    seen = {pod.name: pod.counts.clock_rollbacks for pod in observed.pods if pod.counts and pod.counts.clock_rollbacks}
-    if wanted.mode is not Mode.SNOWFLAKE or not seen:
-        return _condition(ConditionType.CLOCK_ROLLBACK, FALSE, "NoneSeen", "no server has seen its clock go back")
-    told = ", ".join(f"{name} ({count} times)" for name, count in sorted(seen.items()))
-    message = (
-        f"the wall clock went back since the start of: {told}. No id comes twice; within maxRollback ids go on from the last "
-        "time, beyond it they are refused until the clock has caught up. Look at the time synchronisation of their nodes"
-    )
-    return _condition(ConditionType.CLOCK_ROLLBACK, TRUE, "ClockWentBack", message)
 
 
 def _summarize(ready: Condition, decision: Decision, is_bound: bool) -> AllocatorPhase:

@@ -17,7 +17,10 @@ class IdMetrics:
                 ("servers_ready", "Servers that have ids to give"),
                 ("worker_ids_leased", "Worker ids that have an owner, as a server last counted them"),
                 ("worker_ids", "Worker ids of the layout; 0 where no server has told"),
-                ("clock_rollback_seen", "1 while a server runs that has seen its wall clock go back"),
+                (
+                    "clock_rollback_seen",
+                    "1 while a server runs, and for an hour after any process has noted, that its wall clock went back",
+                ),
             )
         }
         self._certificate_ends = Gauge(
