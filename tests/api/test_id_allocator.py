@@ -4,10 +4,13 @@ import base64
 import copy
 import json
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from api.apiserver import ApiServer
 from api.test_rules import Rule, database
@@ -22,6 +25,7 @@ from caisson_operator.telemetry.metrics import Metrics
 
 Manifest = dict[str, Any]
 IMAGES = Images(postgres="postgres:1", redis="redis:1", zookeeper="zookeeper:1", ids="ids:1")
+KEYS = ("orders-id-server-ca", "orders-id-server-tls")
 BASE: Manifest = {"mode": "snowflake", "backend": {"type": "database", "databaseRef": {"name": "flights"}}}
 
 
@@ -138,7 +142,7 @@ class Stage:
         options = ("--subresource=status", "--type=merge", "-p", patch)
         self.server.kubectl("patch", kind, name, "-n", self.namespace, *options)
 
-    async def look(self, times: int = 3) -> dict[str, Any]:
+    async def look(self, times: int = 4) -> dict[str, Any]:
         """The status after a few looks."""
         for _ in range(times):
             await self._reconciler.reconcile(Key("IdAllocator", self.namespace, "orders"))
@@ -146,7 +150,10 @@ class Stage:
         return status
 
     def binding(self, status: dict[str, Any]) -> dict[str, str]:
-        secret = self.server.get("secret", status["binding"]["name"], "-n", self.namespace)
+        return self.secret(status["binding"]["name"])
+
+    def secret(self, name: str) -> dict[str, str]:
+        secret = self.server.get("secret", name, "-n", self.namespace)
         return {key: base64.b64decode(value).decode() for key, value in secret["data"].items()}
 
 
@@ -238,12 +245,12 @@ async def test_servers_are_made_scaled_and_made_anew_when_their_settings_change(
     stage.create(allocator({"mode": "segment", "backend": on("database", secret="pg"), "server": {"replicas": 2}}))
     status = await stage.look()
     assert condition(status, "Ready")[1] == "NoServerReady"
-    assert status["server"]["url"] == f"http://orders-id-server.{stage.namespace}.svc:8080"
-    shown = stage.server.get("secret", "orders-id-server-binding", "-n", stage.namespace)
-    token = base64.b64decode(shown["data"]["token"]).decode()
-    assert len(token) >= 40
-    assert stage.binding(status)["server_token"] == token
-    assert stage.binding(status)["server_url"] == base64.b64decode(shown["data"]["uri"]).decode()
+    assert status["server"]["url"] == f"https://orders-id-server.{stage.namespace}.svc:8443"
+    shown = stage.secret("orders-id-server-binding")
+    assert len(shown["token"]) >= 40
+    told = stage.binding(status)
+    assert (told["server_token"], told["server_url"]) == (shown["token"], shown["uri"])
+    assert told["server_ca.crt"] == shown["ca.crt"] == stage.secret("orders-id-server-ca")["tls.crt"]
     before = stage.server.get("deployment", "orders-id-server", "-n", stage.namespace)
     assert before["spec"]["replicas"] == 2
     patch = '{"spec": {"server": {"replicas": 0}, "segment": {"step": 5000}}}'
@@ -261,8 +268,49 @@ async def test_the_servers_token_stays_until_somebody_takes_it_away(stage: Stage
     assert stage.binding(await stage.look())["server_token"] == first
     stage.server.kubectl("delete", "secret", "orders-id-server-binding", "-n", stage.namespace)
     second = stage.binding(await stage.look())["server_token"]
-    shown = stage.server.get("secret", "orders-id-server-binding", "-n", stage.namespace)
-    assert base64.b64decode(shown["data"]["token"]).decode() == second != first
+    assert stage.secret("orders-id-server-binding")["token"] == second != first
+
+
+@pytest.mark.asyncio
+async def test_servers_show_a_certificate_of_the_allocators_own_authority(stage: Stage) -> None:
+    stage.create(allocator({"mode": "uuid7", "server": {"replicas": 1}}))
+    status = await stage.look()
+    issuer, shown = (x509.load_pem_x509_certificate(stage.secret(name)["tls.crt"].encode()) for name in KEYS)
+    shown.verify_directly_issued_by(issuer)
+    assert datetime.fromisoformat(status["server"]["certificateEnds"]) == shown.not_valid_after_utc
+    names = shown.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert f"orders-id-server.{stage.namespace}.svc" in names.get_values_for_type(x509.DNSName)
+    await stage.look()
+    assert stage.secret(KEYS[1])["tls.crt"].encode() == shown.public_bytes(Encoding.PEM), "issued again for no reason"
+
+
+@pytest.mark.asyncio
+async def test_another_authority_is_followed_by_certificate_and_bindings_and_the_token_stays(stage: Stage) -> None:
+    stage.create(allocator({"mode": "uuid7", "server": {"replicas": 1}}))
+    await stage.look()
+    before = stage.secret("orders-id-server-binding")
+    stage.server.kubectl("delete", "secret", KEYS[0], "-n", stage.namespace)
+    told = stage.binding(await stage.look())
+    issuer, shown = (x509.load_pem_x509_certificate(stage.secret(name)["tls.crt"].encode()) for name in KEYS)
+    shown.verify_directly_issued_by(issuer)
+    after = stage.secret("orders-id-server-binding")
+    assert after["ca.crt"] == told["server_ca.crt"] == stage.secret(KEYS[0])["tls.crt"] != before["ca.crt"]
+    assert after["token"] == before["token"]
+
+
+@pytest.mark.asyncio
+async def test_a_strangers_authority_is_not_shown_to_clients(stage: Stage) -> None:
+    data = {key: base64.b64encode(b"known to others").decode() for key in ("tls.crt", "tls.key")}
+    metadata = {"name": KEYS[0]}
+    stage.create(
+        {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "kubernetes.io/tls", "data": data}
+    )
+    stage.create(allocator({"mode": "uuid7", "server": {"replicas": 1}}))
+    status = await stage.look()
+    assert condition(status, "Ready")[:2] == ("False", "AuthorityUnusable")
+    assert stage.server.get("secret", KEYS[0], "-n", stage.namespace)["data"] == data
+    stage.server.kubectl("delete", "secret", KEYS[0], "-n", stage.namespace)
+    assert "known to others" not in stage.binding(await stage.look())["server_ca.crt"]
 
 
 @pytest.mark.asyncio

@@ -159,7 +159,7 @@ def ask(port: int, count: int, pace: float | None, latencies: list[float]) -> No
 
 @contextmanager
 def id_server(server: Cluster) -> Iterator[int]:
-    """As the operator runs it: a process that reads a binding. Its port."""
+    """As the operator runs it, but in the clear: a process that reads a binding. Its port."""
     entries = {
         "type": "caisson-ids", "mode": "segment", "space": "bench/http", "backend": "database", "host": "127.0.0.1",
         "port": server.port, "database": "app", "username": "postgres", "password": "-", "server_token": TOKEN,
@@ -170,7 +170,17 @@ def id_server(server: Cluster) -> Iterator[int]:
         for key, value in entries.items():
             (binding / key).write_text(str(value))
         environment = {**os.environ, "SERVICE_BINDING_ROOT": root, "PYTHONPATH": str(ROOT / "workloads/sdk")}
-        command = [sys.executable, "-m", "caisson.ids.server", "ids", "--host", "127.0.0.1", "--port", "0"]
+        command = [
+            sys.executable,
+            "-m",
+            "caisson.ids.server",
+            "ids",
+            "--without-tls",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            "0",
+        ]
         process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
         try:
             assert process.stdout is not None

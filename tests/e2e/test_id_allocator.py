@@ -14,21 +14,27 @@ NAMESPACE = "e2e-ids"
 KIND = "idallocator"
 # Asks on a new connection each time, so that every server is asked; tells what it has had, again and again.
 ASK = """
-import json, sys, time, urllib.error, urllib.request
+import json, ssl, sys, time, urllib.error, urllib.request
 from pathlib import Path
 from caisson.ids.layout import Layout
 binding = Path("/bindings/server")
 url, token = ((binding / name).read_text() for name in ("uri", "token"))
+trust = ssl.create_default_context(cafile=binding / "ca.crt")
 count, pause = int(sys.argv[1]), float(sys.argv[2])
 def ask(**headers):
     request = urllib.request.Request(f"{url}/next?count={count}", headers=headers)
-    with urllib.request.urlopen(request, timeout=5) as response:
+    with urllib.request.urlopen(request, timeout=5, context=trust) as response:
         return json.load(response)["ids"]
 try:
     ask()
     stranger = 200
 except urllib.error.HTTPError as error:
     stranger = error.code
+try:
+    urllib.request.urlopen(url.replace("https://", "http://") + "/next", timeout=5)
+    plain = 200
+except urllib.error.HTTPError as error:
+    plain = error.code
 seen, workers, doubled, refused, broken, told = set(), set(), 0, 0, 0, 0.0
 while True:
     try:
@@ -42,7 +48,7 @@ while True:
     workers.update(Layout().decode(id).worker for id in ids)
     if time.monotonic() - told > 0.5:
         told = time.monotonic()
-        print(json.dumps({"stranger": stranger, "ids": len(seen), "doubled": doubled, "refused": refused,
+        print(json.dumps({"stranger": stranger, "plain": plain, "ids": len(seen), "doubled": doubled, "refused": refused,
                           "broken": broken, "workers": sorted(workers)[:50]}), flush=True)
     time.sleep(pause)
 """
@@ -132,7 +138,7 @@ def test_no_id_comes_twice_while_a_server_is_killed(database: Database, images: 
     wait_serving("orders", 2)
     apply(asker("orders", images.flights, count=100, pause_seconds=0.02))
     before = wait_told("orders", "ids of both servers", lambda last: len(last["workers"]) == 2)
-    assert before["stranger"] == 401
+    assert (before["stranger"], before["plain"]) == (401, 400)
     kill(servers_of("orders")[0]["metadata"]["name"])
     after = wait_told("orders", "ids under a worker id leased anew", lambda last: len(last["workers"]) > 2)
     assert after["ids"] > before["ids"]
@@ -150,6 +156,8 @@ def test_no_id_comes_twice_while_a_server_is_killed(database: Database, images: 
         ("service", "orders-id-server"),
         ("poddisruptionbudget", "orders-id-server"),
         ("secret", "orders-id-server-binding"),
+        ("secret", "orders-id-server-ca"),
+        ("secret", "orders-id-server-tls"),
         ("secret", "orders-ids-binding"),
     ):
         wait_until_gone(kind, name, NAMESPACE)

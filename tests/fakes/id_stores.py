@@ -6,7 +6,7 @@ What they do with their guards on is held to the real ones by tests/fakes/id_sto
 from dataclasses import dataclass, field
 
 from caisson.errors import NoWorkerId
-from caisson.ids.grants import Grant, LeaseLost, NotReachable
+from caisson.ids.grants import Grant, LeaseLost, NotReachable, RollbackReport
 
 
 @dataclass(slots=True)
@@ -22,6 +22,7 @@ class FakeCluster:
 
     now_ms: int = 0
     workers: dict[int, Row] = field(default_factory=dict)
+    rollbacks: dict[int, RollbackReport] = field(default_factory=dict)
     next_id: int = 1
     claims: int = 0
     keeps_marks: bool = True
@@ -37,6 +38,7 @@ class FakeWorkers:
     worker_ids: int
     is_cut_off: bool = False
     loses_answers: bool = False
+    note_failure: Exception | None = None
 
     def claim(self, now_ms: int, reserve_ms: int) -> Grant:
         self._must_reach()
@@ -60,6 +62,12 @@ class FakeWorkers:
         row = self.cluster.workers[grant.worker]
         if row.owner == grant.owner:
             row.lease_until_ms = min(row.lease_until_ms, self.cluster.now_ms)
+
+    def report_rollback(self, grant: Grant, report: RollbackReport) -> None:
+        self._must_reach()
+        if self.note_failure:
+            raise self.note_failure
+        self.cluster.rollbacks[grant.worker] = report
 
     def count_leased(self) -> int:
         self._must_reach()

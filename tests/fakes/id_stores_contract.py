@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from caisson.errors import NoWorkerId
-from caisson.ids.grants import Grant, LeaseLost, WorkerStore
+from caisson.ids.grants import Grant, LeaseLost, RollbackReport, WorkerStore
 
 LEASE_MS = 600_000
 OpenStore = Callable[[], WorkerStore]
@@ -80,6 +80,15 @@ class WorkerStoreContract:
         assert store.count_leased() == 2
         store.release(grant)
         assert store.count_leased() == 1
+
+    def test_a_note_of_a_clock_that_went_back_changes_nothing_else(self, open_store: OpenStore) -> None:
+        store = open_store()
+        grant = store.claim(now_ms(), LEASE_MS)
+        for times in (1, 2):
+            store.report_rollback(grant, RollbackReport("host/1", times, 10, 0))
+        assert store.count_leased() == 1
+        assert store.extend(grant, grant.until_ms, LEASE_MS).until_ms == grant.until_ms
+        assert open_store().claim(now_ms(), LEASE_MS).worker != grant.worker
 
     def claim_and_end(self, open_store: OpenStore, until_ms: int) -> Grant:
         """An owner that reserved time up to there, and has gone in order."""

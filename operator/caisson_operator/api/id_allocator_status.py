@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field, WithJsonSchema
 
 from .base import ShortText, Wire, keyed_by
-from .status import Binding, Condition
+from .status import Binding, Condition, Timestamp
 
 _WORD = WithJsonSchema({"type": "string", "maxLength": 32})
 
@@ -27,6 +27,8 @@ class ServerStatus(Wire):
     """Servers that exist."""
     ready: Annotated[int, Field(ge=0)] = 0
     """Servers that have ids to give."""
+    certificate_ends: Timestamp | None = None
+    """When the certificate that the servers show runs out. It is renewed after two thirds of its life."""
     allocated: Annotated[int, Field(ge=0)] | None = None
     """Ids that the servers have handed out since they were started."""
     clock_rollbacks: Annotated[int, Field(ge=0)] | None = None

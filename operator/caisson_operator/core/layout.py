@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 DATABASE = "app"
 SCHEMA = "caisson"
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Of effects/postgres/schema.sql. A shard with a lower one gets the whole file again."""
 MAP_CHANNEL = "caisson_map"
 TOMBSTONE = "caisson_moved"

@@ -7,20 +7,19 @@ from caisson_operator.core.decisions import Decision, Plan, Refuse, Settled, Wai
 from . import steps
 from .manifests import build_objects
 from .observed import Observed, is_owned_by
+from .serving import decide_keys, find_access
 from .wanted import Wanted
 
 TOPOLOGIES = ("replicated",)
 """Of Redis: independent primaries have no counter in common."""
 LOOK_AGAIN_SECONDS = 2.0
-TOKEN_LOOK_SECONDS = 10.0
-"""Not for ever: a Secret of a former allocator of the same name is there until Kubernetes has collected it."""
 
 
 def decide(wanted: Wanted, observed: Observed) -> Decision:
     return decide_first(
         lambda: _make_cluster(wanted, observed),
         lambda: decide_backend(wanted, observed),
-        lambda: _make_token(wanted, observed),
+        lambda: decide_keys(wanted, observed),
         lambda: _apply(wanted, observed),
         lambda: _wait_for_servers(wanted, observed),
     )
@@ -30,10 +29,6 @@ def decide_backend(wanted: Wanted, observed: Observed) -> Decision:
     if wanted.backend is None:
         return Settled()
     return judge_backend(wanted.backend, observed.backend, TOPOLOGIES)
-
-
-def has_servers(wanted: Wanted, observed: Observed) -> bool:
-    return wanted.replicas > 0 or observed.replicas is not None
 
 
 def _make_cluster(wanted: Wanted, observed: Observed) -> Decision:
@@ -49,19 +44,8 @@ def _make_cluster(wanted: Wanted, observed: Observed) -> Decision:
     return Settled()
 
 
-def _make_token(wanted: Wanted, observed: Observed) -> Decision:
-    """Before the binding, which tells it, and the servers, which do not start without."""
-    if observed.token or not has_servers(wanted, observed):
-        return Settled()
-    if observed.token_trouble:
-        return Wait("TokenUnusable", observed.token_trouble, TOKEN_LOOK_SECONDS)
-    return Plan((steps.MakeToken(),), "MakingToken", "making the token that the servers ask for")
-
-
 def _apply(wanted: Wanted, observed: Observed) -> Decision:
-    built = build_objects(
-        wanted, observed.backend.entries or {}, observed.token if has_servers(wanted, observed) else None
-    )
+    built = build_objects(wanted, observed.backend.entries or {}, find_access(wanted, observed))
     stale = tuple(each for each in built if observed.contents.get(identity_of(each)) != content_of(each))
     if not stale:
         return Settled()

@@ -2,12 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from caisson_operator.core.backend import BackendSeen
+from caisson_operator.core.certificates import Authority, ServerCertificate
 from caisson_operator.core.objects import read_secret
+from caisson_operator.core.rollbacks import Rollback
 
 from .manifests import TOKEN
+
+TOKEN_UNUSABLE, AUTHORITY_UNUSABLE = "TokenUnusable", "AuthorityUnusable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,20 @@ class ServerPod:
 
 
 @dataclass(frozen=True, slots=True)
+class Token:
+    value: str = field(repr=False)
+    secret_uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why a Secret cannot be used, and what a person can do about it."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     contents: Mapping[tuple[str, str], str]
     """The content's hash of each object that exists, by kind and name."""
@@ -47,23 +66,36 @@ class Observed:
     """Of the Deployment; None: there is none."""
     is_rolled_out: bool = True
     pods: tuple[ServerPod, ...] = field(default=())
-    token: str | None = None
-    """What the servers ask of who wants ids; None: it is still to be made."""
-    token_trouble: str | None = None
-    """Why the Secret of the token's name cannot be used."""
+    now: datetime = field(kw_only=True)
+    token: Token | None = None
+    """What the servers ask of who wants ids; None: it is still to be made, or there is a `token_trouble`."""
+    token_trouble: Trouble | None = None
+    authority: Authority | None = None
+    """Who vouches for what the servers show; as the token."""
+    authority_trouble: Trouble | None = None
+    certificate: ServerCertificate | None = None
+    rollbacks: tuple[Rollback, ...] = ()
+    """Of wall clocks, as the store has them from servers and applications."""
+    rollbacks_unknown: str = ""
+    """Why the store was not asked for them, or did not tell."""
 
 
-def read_token(secret: Mapping[str, Any] | None, uid: str) -> tuple[str | None, str | None]:
+def read_token(secret: Mapping[str, Any] | None, uid: str) -> tuple[Token | None, Trouble | None]:
     """The token, and what is wrong with its Secret. A stranger's Secret is not taken over: others know what is in it."""
     if secret is None:
         return None, None
-    name = secret["metadata"]["name"]
+    metadata = secret["metadata"]
     if not is_owned_by(secret, uid):
-        return None, f"Secret {name}, where the servers' token belongs, is not this allocator's: delete or rename it"
+        return None, Trouble(TOKEN_UNUSABLE, not_owned(metadata["name"], "token"))
     token = read_secret(secret).get(TOKEN)
-    return (
-        (token, None) if token else (None, f"Secret {name} has no entry {TOKEN!r}: delete it to have another one made")
-    )
+    if token:
+        return Token(token, metadata.get("uid", "")), None
+    told = f"Secret {metadata['name']} has no entry {TOKEN!r}: delete it to have another one made"
+    return None, Trouble(TOKEN_UNUSABLE, told)
+
+
+def not_owned(name: str, what: str) -> str:
+    return f"Secret {name}, where the servers' {what} belongs, is not this allocator's: delete or rename it"
 
 
 def is_owned_by(manifest: Mapping[str, Any] | None, uid: str) -> bool:

@@ -1,7 +1,9 @@
 """The room of IdAllocator as the frame sees it: observe, decide, act, build_status (core/room.py)."""
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from caisson_operator.api.id_allocator_status import IdAllocatorStatus
 from caisson_operator.api.resource import IdAllocator
@@ -11,6 +13,7 @@ from caisson_operator.effects.kube import KubeApi
 from caisson_operator.effects.room_context import RoomContext
 
 from . import steps
+from .act_on_certificates import create_authority, issue
 from .decide import decide
 from .manifests import build_own_cluster, build_token
 from .observe import observe_allocator
@@ -25,9 +28,10 @@ TOKEN_BYTES = 32
 class IdAllocatorRoom:
     kube: KubeApi
     images: Images
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     async def observe(self, resource: IdAllocator) -> Observed:
-        return await observe_allocator(self.kube, self._read(resource))
+        return await observe_allocator(self.kube, self._read(resource), self.clock())
 
     def decide(self, resource: IdAllocator, observed: Observed) -> Decision:
         return decide(self._read(resource), observed)
@@ -39,6 +43,10 @@ class IdAllocatorRoom:
             case steps.MakeToken():
                 made = secrets.token_urlsafe(TOKEN_BYTES)
                 await self.kube.create_once(build_token(self._read(resource), made))
+            case steps.MakeAuthority():
+                await create_authority(self.kube, self._read(resource), self.clock())
+            case steps.IssueCertificate():
+                await issue(self.kube, self._read(resource), self.clock())
             case steps.Apply():
                 for manifest in step.manifests:
                     await self.kube.apply(manifest)

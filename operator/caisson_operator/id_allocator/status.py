@@ -1,43 +1,43 @@
 """The whole status, from what was observed. Pure."""
 
-from caisson_operator.api.id_allocator_spec import Mode
 from caisson_operator.api.id_allocator_status import AllocatorPhase, IdAllocatorStatus, ServerStatus
 from caisson_operator.api.status import Binding, Condition
 from caisson_operator.core.conditions import ConditionStatus, ConditionType
 from caisson_operator.core.decisions import Decision, Plan, Refuse, Settled, Wait
 
-from .decide import decide_backend, has_servers
-from .manifests import Names
+from .clock_rollback import build_clock_rollback
+from .decide import decide_backend
 from .observed import Observed
+from .serving import find_trouble, has_servers
 from .wanted import Wanted
 
 TRUE, FALSE = ConditionStatus.TRUE, ConditionStatus.FALSE
 
 
 def build_status(wanted: Wanted, observed: Observed, decision: Decision) -> IdAllocatorStatus:
-    names = Names(wanted.owner.name, wanted.owner.namespace)
-    is_bound = ("Secret", names.binding) in observed.contents
+    is_bound = ("Secret", wanted.names.binding) in observed.contents
     conditions = (
         _ready(wanted, observed, decision, is_bound),
         _backend_ready(wanted, observed),
         _progressing(decision),
-        _clock_rollback(wanted, observed),
+        build_clock_rollback(wanted, observed),
     )
     return IdAllocatorStatus(
         phase=_summarize(conditions[0], decision, is_bound),
         conditions=conditions,
-        binding=Binding(name=names.binding) if is_bound else None,
+        binding=Binding(name=wanted.names.binding) if is_bound else None,
         backend=wanted.backend.name if wanted.backend else None,
-        server=_build_server(names, observed) if has_servers(wanted, observed) else None,
+        server=_build_server(wanted, observed) if has_servers(wanted, observed) else None,
     )
 
 
-def _build_server(names: Names, observed: Observed) -> ServerStatus:
+def _build_server(wanted: Wanted, observed: Observed) -> ServerStatus:
     counts = [pod.counts for pod in observed.pods if pod.counts]
     return ServerStatus(
-        url=names.url,
+        url=wanted.names.url,
         replicas=len(observed.pods),
         ready=sum(pod.is_ready for pod in observed.pods),
+        certificate_ends=observed.certificate.not_after if observed.certificate else None,
         allocated=sum(each.allocated for each in counts) if counts else None,
         clock_rollbacks=sum(each.clock_rollbacks for each in counts) if counts else None,
         leased_worker_ids=max((each.leased for each in counts if each.leased is not None), default=None),
@@ -51,8 +51,9 @@ def _ready(wanted: Wanted, observed: Observed, decision: Decision, is_bound: boo
         return _condition(ConditionType.READY, FALSE, backend.reason, backend.message)
     if isinstance(decision, Refuse):
         return _condition(ConditionType.READY, FALSE, decision.reason, decision.message)
-    if observed.token_trouble and has_servers(wanted, observed):
-        return _condition(ConditionType.READY, FALSE, "TokenUnusable", observed.token_trouble)
+    trouble = find_trouble(wanted, observed)
+    if trouble:
+        return _condition(ConditionType.READY, FALSE, trouble.reason, trouble.message)
     if not is_bound:
         return _condition(ConditionType.READY, FALSE, "NotBoundYet", "the binding is being made")
     if wanted.replicas and not any(pod.is_ready for pod in observed.pods):
@@ -77,19 +78,6 @@ def _progressing(decision: Decision) -> Condition:
             return _condition(ConditionType.PROGRESSING, FALSE, decision.reason, decision.message)
         case Settled():
             return _condition(ConditionType.PROGRESSING, FALSE, "AsWanted", "what was asked for is there")
-
-
-def _clock_rollback(wanted: Wanted, observed: Observed) -> Condition:
-    """Of the servers alone: an application's own process tells it by its metric and its log."""
-    seen = {pod.name: pod.counts.clock_rollbacks for pod in observed.pods if pod.counts and pod.counts.clock_rollbacks}
-    if wanted.mode is not Mode.SNOWFLAKE or not seen:
-        return _condition(ConditionType.CLOCK_ROLLBACK, FALSE, "NoneSeen", "no server has seen its clock go back")
-    told = ", ".join(f"{name} ({count} times)" for name, count in sorted(seen.items()))
-    message = (
-        f"the wall clock went back since the start of: {told}. No id comes twice; within maxRollback ids go on from the last "
-        "time, beyond it they are refused until the clock has caught up. Look at the time synchronisation of their nodes"
-    )
-    return _condition(ConditionType.CLOCK_ROLLBACK, TRUE, "ClockWentBack", message)
 
 
 def _summarize(ready: Condition, decision: Decision, is_bound: bool) -> AllocatorPhase:

@@ -17,5 +17,15 @@ class MakeToken(Step):
 
 
 @dataclass(frozen=True, slots=True)
+class MakeAuthority(Step):
+    """Who vouches for the servers, unless it is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class IssueCertificate(Step):
+    """What the servers show, anew."""
+
+
+@dataclass(frozen=True, slots=True)
 class Apply(Step):
     manifests: tuple[dict[str, Any], ...]

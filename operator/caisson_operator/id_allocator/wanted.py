@@ -12,6 +12,8 @@ from caisson_operator.core.backend import CLUSTER, DATABASE, SECRET, BackendWant
 from caisson_operator.core.images import Images
 from caisson_operator.core.objects import Owner
 
+from .names import Names
+
 KIND = "IdAllocator"
 LONGEST_NAME = 30
 OWN_SUFFIX = "-idstore"
@@ -29,6 +31,10 @@ class Wanted:
     replicas: int
     image: str
     resources: Mapping[str, Any]
+
+    @property
+    def names(self) -> Names:
+        return Names(self.owner.name, self.owner.namespace)
 
 
 def read_wanted(resource: IdAllocator, images: Images) -> Wanted:

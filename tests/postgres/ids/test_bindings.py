@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -12,10 +13,12 @@ import pytest
 
 import caisson
 from caisson.ids.layout import Layout
+from fakes.certificates import write_certificate
 from postgres.clusters import Cluster
 from postgres.ids.bindings import write_binding
 
 SDK = Path(__file__).resolve().parents[3] / "workloads/sdk"
+SERVER = [sys.executable, "-m", "caisson.ids.server", "ids", "--host", "127.0.0.1", "--port", "0"]
 
 
 @pytest.mark.parametrize("mounted_as", ["orders", "orders-ids-binding"])
@@ -75,12 +78,15 @@ def test_an_allocator_never_shows_its_password(server: Cluster, space: str, tmp_
 
 def test_the_server_serves_what_its_binding_says_and_ends_in_order(server: Cluster, space: str, tmp_path: Path) -> None:
     write_binding(tmp_path, "ids", server, space=space, server_token="sesame")
-    environment = {**os.environ, "SERVICE_BINDING_ROOT": str(tmp_path), "PYTHONPATH": str(SDK)}
-    command = [sys.executable, "-m", "caisson.ids.server", "ids", "--host", "127.0.0.1", "--port", "0"]
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    files = write_certificate(tmp_path, ["localhost"])
+    process = subprocess.Popen(
+        [*SERVER, "--tls", str(tmp_path)], env=rooted(tmp_path), stdout=subprocess.PIPE, text=True
+    )
     try:
         assert process.stdout is not None
-        connection = http.client.HTTPConnection("127.0.0.1", int(process.stdout.readline().split()[-1]), timeout=30)
+        port = int(process.stdout.readline().split()[-1])
+        context = ssl.create_default_context(cafile=files.authority)
+        connection = http.client.HTTPSConnection("localhost", port, timeout=30, context=context)
         connection.request("GET", "/next?count=100", headers={"Authorization": "Bearer sesame"})
         ids = json.loads(connection.getresponse().read())["ids"]
         assert len(set(ids)) == 100
@@ -92,10 +98,23 @@ def test_the_server_serves_what_its_binding_says_and_ends_in_order(server: Clust
         assert raw.execute(query, (space,)).fetchall() == [(True,)], "the lease did not end with the server"
 
 
-def test_the_server_does_not_start_without_a_token(server: Cluster, space: str, tmp_path: Path) -> None:
-    write_binding(tmp_path, "ids", server, space=space)
-    environment = {**os.environ, "SERVICE_BINDING_ROOT": str(tmp_path), "PYTHONPATH": str(SDK)}
-    command = [sys.executable, "-m", "caisson.ids.server", "ids", "--host", "127.0.0.1", "--port", "0"]
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30)
+@pytest.mark.parametrize(
+    ("entries", "arguments", "says"),
+    [
+        ({}, ["--without-tls"], "has no entry 'server_token'"),
+        ({"server_token": "sesame"}, [], "one of the arguments --tls --without-tls is required"),
+        ({"server_token": "sesame"}, ["--tls", "/nowhere"], "no certificate can be read from /nowhere"),
+    ],
+)
+def test_the_server_serves_nobody_by_oversight(
+    server: Cluster, space: str, tmp_path: Path, entries: dict[str, str], arguments: list[str], says: str
+) -> None:
+    write_binding(tmp_path, "ids", server, space=space, **entries)
+    command = [*SERVER, *arguments]
+    ended = subprocess.run(command, env=rooted(tmp_path), capture_output=True, text=True, timeout=30)
     assert ended.returncode != 0
-    assert "has no entry 'server_token'" in ended.stderr
+    assert says in ended.stderr
+
+
+def rooted(root: Path) -> dict[str, str]:
+    return {**os.environ, "SERVICE_BINDING_ROOT": str(root), "PYTHONPATH": str(SDK)}

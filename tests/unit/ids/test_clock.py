@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caisson.errors import ClockWentBack
-from caisson.ids.clock import SECOND_NS, Clocks, SteadyClock
+from caisson.ids.clock import SECOND_NS, Clocks, Rollback, SteadyClock
 
 
 class Hands:
@@ -38,6 +38,19 @@ def test_catches_up_with_a_clock_that_went_back_a_little() -> None:
     hands.go_on(SECOND_NS)
     assert hands.read() == hands.wall_ns
     assert hands.clock.rollbacks == 1
+
+
+def test_remembers_how_often_how_far_and_when_the_clock_went_back() -> None:
+    hands = Hands()
+    hands.read()
+    assert hands.clock.rollback is None
+    for jump_ns in (SECOND_NS // 2, SECOND_NS // 10):
+        hands.wall_ns -= jump_ns
+        hands.monotonic_ns += 7
+        hands.read()
+        hands.go_on(SECOND_NS)
+        hands.read()
+    assert hands.clock.rollback == Rollback(2, SECOND_NS // 2, SECOND_NS + 14)
 
 
 def test_refuses_a_clock_that_went_back_further_until_it_has_caught_up() -> None:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from caisson.errors import IdsExhausted, NoIds
+from caisson.errors import ClockWentBack, ConfigurationError, IdsExhausted, NoIds
 from caisson.ids.clock import MILLISECOND_NS, SECOND_NS, Clocks
+from caisson.ids.grants import NotReachable
 from caisson.ids.keeper import Keeper
 from caisson.ids.layout import Layout
 from caisson.ids.snowflake import BATCH_NS, Snowflake
@@ -29,15 +30,18 @@ class Watched(Layout):
 
 class Hands:
     def __init__(self, layout: Layout) -> None:
-        self.now_ns = BEGIN_MS * MILLISECOND_NS
+        self.now_ns = self.monotonic_ns = BEGIN_MS * MILLISECOND_NS
         self.cluster = FakeCluster(now_ms=BEGIN_MS)
-        clocks = Clocks(lambda: self.now_ns, lambda: self.now_ns, self.sleep)
-        self.keeper = Keeper(FakeWorkers(self.cluster, 4), clocks, 10_000)
+        clocks = Clocks(lambda: self.now_ns, lambda: self.monotonic_ns, self.sleep)
+        self.workers = FakeWorkers(self.cluster, 4)
+        self.keeper = Keeper(self.workers, clocks, 10_000)
         self.keeper.step()
         self.source = Snowflake(layout, self.keeper, clocks, SECOND_NS, timeout=0.1)
 
     def sleep(self, seconds: float) -> None:
-        self.now_ns += max(1000, round(seconds * SECOND_NS))
+        slept_ns = max(1000, round(seconds * SECOND_NS))
+        self.now_ns += slept_ns
+        self.monotonic_ns += slept_ns
         self.cluster.now_ms = self.now_ns // MILLISECOND_NS
 
 
@@ -100,3 +104,58 @@ def test_says_that_the_layout_has_no_higher_time() -> None:
     hands.sleep(0.002)
     with pytest.raises(IdsExhausted):
         hands.source.next()
+
+
+def test_a_clock_that_went_back_is_noted_with_the_next_renewal_and_once() -> None:
+    hands = Hands(Layout())
+    hands.source.next()
+    hands.keeper.step()
+    assert not hands.cluster.rollbacks
+    hands.now_ns -= SECOND_NS // 2
+    hands.monotonic_ns += 3 * MILLISECOND_NS
+    hands.source.next()
+    hands.monotonic_ns += SECOND_NS
+    hands.keeper.step()
+    note = hands.cluster.rollbacks.pop(0)
+    assert (note.times, note.furthest_ms, note.ago_ms) == (1, 500, 1000)
+    hands.keeper.step()
+    assert not hands.cluster.rollbacks, "noted twice"
+
+
+def test_a_note_that_could_not_be_left_is_left_later_and_no_renewal_fails_for_it() -> None:
+    hands = Hands(Layout())
+    hands.source.next()
+    hands.now_ns -= SECOND_NS // 2
+    hands.monotonic_ns += 3 * MILLISECOND_NS
+    hands.source.next()
+    hands.workers.note_failure = NotReachable("cut off")
+    assert hands.keeper.step() == 2.5
+    assert hands.keeper.trouble is None
+    hands.workers.note_failure = None
+    hands.keeper.step()
+    assert hands.cluster.rollbacks[0].times == 1
+
+
+def test_a_store_without_a_place_for_notes_is_asked_once_and_ids_go_on() -> None:
+    hands = Hands(Layout())
+    hands.source.next()
+    hands.now_ns -= SECOND_NS // 2
+    hands.monotonic_ns += 3 * MILLISECOND_NS
+    hands.source.next()
+    hands.workers.note_failure = ConfigurationError("no such table")
+    hands.keeper.step()
+    hands.workers.note_failure = None
+    hands.keeper.step()
+    assert not hands.cluster.rollbacks
+    assert hands.source.next()
+
+
+def test_who_closes_leaves_its_note_first() -> None:
+    hands = Hands(Layout())
+    hands.source.next()
+    hands.now_ns -= 3600 * SECOND_NS
+    hands.monotonic_ns += 3 * MILLISECOND_NS
+    with pytest.raises(ClockWentBack):
+        hands.source.next()
+    hands.source.close()
+    assert hands.cluster.rollbacks[0].furthest_ms == 3_600_000

@@ -32,7 +32,7 @@ WHERE space = %s AND expires_at > now ORDER BY name, ticket
 
 
 async def read_space(entries: Mapping[str, str], space: str) -> SpaceView:
-    async with _connected(entries) as connection:
+    async with connected(entries) as connection:
         if not await _value(connection, _TABLES):
             return SpaceView(is_open=False)
         try:
@@ -48,7 +48,7 @@ async def read_space(entries: Mapping[str, str], space: str) -> SpaceView:
 
 async def open_space(entries: Mapping[str, str], space: str, base: int) -> None:
     """The tables are made where they are missing and this user may."""
-    async with _connected(entries) as connection:
+    async with connected(entries) as connection:
         if not await _value(connection, _TABLES):
             await _make_tables(connection)
         await connection.execute("SELECT caisson.lock_open(%s, true, %s)", (space, base))
@@ -56,7 +56,7 @@ async def open_space(entries: Mapping[str, str], space: str, base: int) -> None:
 
 async def release(entries: Mapping[str, str], space: str, lock: str, highest_token: int) -> int:
     """In one transaction: those who wait are let in by the same functions as after any release."""
-    async with _connected(entries) as connection, connection.transaction():
+    async with connected(entries) as connection, connection.transaction():
         at = await _value(connection, "SELECT caisson.lock_enter(%s, %s)", (space, lock))
         gone = await connection.execute(
             "DELETE FROM caisson.lock_claim WHERE space = %s AND name = %s AND token <= %s",
@@ -76,7 +76,8 @@ async def _make_tables(connection: AsyncConnection[TupleRow]) -> None:
 
 
 @asynccontextmanager
-async def _connected(entries: Mapping[str, str]) -> AsyncIterator[AsyncConnection[TupleRow]]:
+async def connected(entries: Mapping[str, str]) -> AsyncIterator[AsyncConnection[TupleRow]]:
+    """A session by the entries of a binding. Raises StoreUnreachable, StoreUnusable."""
     with tempfile.TemporaryDirectory(prefix="caisson-lock-") as folder:
         try:
             connection = await AsyncConnection.connect(_conninfo(entries, Path(folder)), autocommit=True)

@@ -43,7 +43,7 @@ async def release(entries: Mapping[str, str], space: str, lock: str, highest_tok
 
 
 def _read_space(entries: Mapping[str, str], root: str) -> SpaceView:
-    with _connected(entries) as client:
+    with connected(entries) as client:
         try:
             base = int(client.get(root)[0] or b"0")
             clock, waited = client.set(f"{root}/clock", b""), client.exists(f"{root}/waited")
@@ -65,7 +65,7 @@ def _read_space(entries: Mapping[str, str], root: str) -> SpaceView:
 
 def _open_space(entries: Mapping[str, str], root: str, base: int) -> None:
     """The root and what is in it are made together, or the number that the root has is raised."""
-    with _connected(entries) as client:
+    with connected(entries) as client:
         client.ensure_path(root.rpartition("/")[0])
         transaction = client.transaction()
         transaction.create(root, str(base).encode())
@@ -82,7 +82,7 @@ def _open_space(entries: Mapping[str, str], root: str, base: int) -> None:
 
 def _release(entries: Mapping[str, str], root: str, lock: str, highest_token: int) -> int:
     parent, released = f"{root}/names/{_quote(lock)}", 0
-    with _connected(entries) as client:
+    with connected(entries) as client:
         try:
             base, queue = int(client.get(root)[0] or b"0"), _read_queue(client.get_children(parent))
         except NoNodeError:
@@ -103,7 +103,7 @@ def _delete(client: Any, path: str) -> bool:
 
 
 @contextmanager
-def _connected(entries: Mapping[str, str]) -> Iterator[Any]:
+def connected(entries: Mapping[str, str]) -> Iterator[Any]:
     user = entries.get("username")
     sasl = {"mechanism": "DIGEST-MD5", "username": user, "password": entries.get("password", "")} if user else None
     client = KazooClient(

@@ -11,3 +11,8 @@ CREATE TABLE IF NOT EXISTS caisson.id_workers (
     PRIMARY KEY (space, worker)
 );
 CREATE TABLE IF NOT EXISTS caisson.id_segments (space text PRIMARY KEY, next_id bigint NOT NULL);
+-- For people: the last owner of a worker id whose wall clock went back, when, how often and how far. No id depends on it.
+CREATE TABLE IF NOT EXISTS caisson.id_rollbacks (
+    space text, worker int, teller text NOT NULL, times bigint NOT NULL, furthest_ms bigint NOT NULL, seen_at timestamptz NOT NULL,
+    PRIMARY KEY (space, worker)
+);

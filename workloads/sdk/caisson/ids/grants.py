@@ -31,6 +31,16 @@ class Grant:
     until_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class RollbackReport:
+    """The wall clock of `teller` (host and process) went back: `times` since it was started, by `furthest_ms` at most, the last time `ago_ms` ago."""
+
+    teller: str
+    times: int
+    furthest_ms: int
+    ago_ms: int
+
+
 class WorkerStore(Protocol):
     """Keeps the worker ids of one space. Not thread-safe: one keeper calls it.
 
@@ -50,6 +60,13 @@ class WorkerStore(Protocol):
 
     def release(self, grant: Grant) -> None:
         """End the lease; the mark stays. Does nothing where it is somebody else's."""
+        ...
+
+    def report_rollback(self, grant: Grant, report: RollbackReport) -> None:
+        """Leave a note, for people, beside the worker id, instead of the one that is there. Says nothing of the lease, and moves no mark.
+
+        Raises ConfigurationError where the store has no place for it.
+        """
         ...
 
     def count_leased(self) -> int:

@@ -5,14 +5,16 @@ without the allocator's lock: ids go on meanwhile.
 """
 
 import logging
+import os
+import socket
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
 from caisson.errors import ConfigurationError, Error, NoIds, NoWorkerId
-from caisson.ids.clock import MILLISECOND_NS, Clocks
-from caisson.ids.grants import Grant, LeaseLost, NotReachable, WorkerStore
+from caisson.ids.clock import MILLISECOND_NS, Clocks, Rollback
+from caisson.ids.grants import Grant, LeaseLost, NotReachable, RollbackReport, WorkerStore
 
 RENEWALS_PER_LEASE = 4
 """Three of four may go wrong before ids stop."""
@@ -49,6 +51,9 @@ class Keeper:
         self.leased: int | None = None
         """How many worker ids of the space had an owner when it was last counted."""
         self.on_loss: Callable[[], None] = lambda: None
+        self.find_rollback: Callable[[], Rollback | None] = lambda: None
+        """What the allocator has seen of its wall clock's going back."""
+        self._reported: Rollback | None = None
 
     def start(self) -> None:
         self._thread = threading.Thread(target=self._run, name="caisson-worker-id", daemon=True)
@@ -69,6 +74,7 @@ class Keeper:
         self._tell(Lease(grant, began_ns + self._reserve_ms * MILLISECOND_NS), None)
         self._retry_seconds = RETRY_SECONDS[0]
         self._count()
+        self._report_rollback(grant)
         return self._reserve_ms / 1000 / RENEWALS_PER_LEASE
 
     def ask_for(self, at_ms: int) -> None:
@@ -105,6 +111,7 @@ class Keeper:
         self._tell(None, NoIds("the allocator is closed"))
         self.on_loss()
         if lease is not None:
+            self._report_rollback(lease.grant)
             self._release(lease.grant)
         self._store.close()
 
@@ -142,6 +149,22 @@ class Keeper:
             with suppress(NotReachable):
                 self.leased = self._store.count_leased()
         self._renewals += 1
+
+    def _report_rollback(self, grant: Grant) -> None:
+        """Once for each, after a renewal, as with the count. A store that was made without a place for it gets none."""
+        seen = self.find_rollback()
+        if seen is None or seen == self._reported:
+            return
+        back_ms, ago_ns = -(-seen.furthest_ns // MILLISECOND_NS), self._clocks.monotonic_ns() - seen.at_ns
+        teller = f"{socket.gethostname()}/{os.getpid()}"
+        report = RollbackReport(teller, seen.times, back_ms, ago_ns // MILLISECOND_NS)
+        log.warning("wall_clock_went_back times=%d furthest_ms=%d worker=%d", seen.times, back_ms, grant.worker)
+        with suppress(NotReachable):
+            try:
+                self._store.report_rollback(grant, report)
+            except ConfigurationError as error:
+                log.warning("rollback_not_reported reason=%s", error)
+            self._reported = seen
 
     def _release(self, grant: Grant) -> None:
         try:

@@ -4,9 +4,10 @@ The store's clock is `clock_timestamp()`. Rows are made as worker ids are needed
 """
 
 import secrets
+from dataclasses import asdict
 
 from caisson.errors import NoWorkerId
-from caisson.ids.grants import Grant, LeaseLost
+from caisson.ids.grants import Grant, LeaseLost, RollbackReport
 from caisson.ids.postgres_session import PostgresSession
 
 _STORE_MS = "floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
@@ -35,6 +36,12 @@ WHERE space = %(space)s AND worker = %(worker)s AND owner = %(owner)s RETURNING 
 RELEASE = """
 UPDATE caisson.id_workers SET lease_until = least(lease_until, clock_timestamp())
 WHERE space = %(space)s AND worker = %(worker)s AND owner = %(owner)s
+"""
+REPORT = """
+INSERT INTO caisson.id_rollbacks (space, worker, teller, times, furthest_ms, seen_at)
+VALUES (%(space)s, %(worker)s, %(teller)s, %(times)s, %(furthest_ms)s, clock_timestamp() - %(ago_ms)s * interval '1 millisecond')
+ON CONFLICT (space, worker) DO UPDATE SET teller = excluded.teller, times = excluded.times,
+    furthest_ms = excluded.furthest_ms, seen_at = excluded.seen_at
 """
 COUNT_LEASED = "SELECT count(*) FROM caisson.id_workers WHERE space = %(space)s AND lease_until > clock_timestamp()"
 IS_FULL = "SELECT count(*) >= %(workers)s FROM caisson.id_workers WHERE space = %(space)s"
@@ -71,6 +78,9 @@ class PostgresWorkers:
 
     def release(self, grant: Grant) -> None:
         self._ask(RELEASE, worker=grant.worker, owner=grant.owner)
+
+    def report_rollback(self, grant: Grant, report: RollbackReport) -> None:
+        self._ask(REPORT, worker=grant.worker, **asdict(report))
 
     def count_leased(self) -> int:
         return self._ask(COUNT_LEASED)[0][0]

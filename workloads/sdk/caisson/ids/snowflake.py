@@ -52,6 +52,7 @@ class Snowflake:
         self.next: Callable[[], int] = self._fast.next
         """The next id. Raises NoIds (ClockWentBack, NoWorkerId, IdsExhausted) at the deadline."""
         keeper.on_loss = self.stop
+        keeper.find_rollback = lambda: self._steady.rollback
 
     @property
     def allocated(self) -> int:

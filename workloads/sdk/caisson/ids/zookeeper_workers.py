@@ -3,6 +3,7 @@
     SPACE               "MODE LAYOUT"
     SPACE/workers/N     {"owner": ..., "reserved_until": milliseconds}    stays for ever
     SPACE/live/N        ephemeral: the lease lasts as long as its owner's session
+    SPACE/rollbacks/N   {"teller": ..., "times": ..., "furthest_ms": ..., "ago_ms": ...}    of the last owner whose wall clock went back
 
 A claim makes the ephemeral node and sets the other at the version that was read, both or neither: of two who claim, or of a claimer
 and an owner who moves the mark, one loses. ZooKeeper tells nobody the time; when a session has ended is decided by its own ticks.
@@ -12,6 +13,7 @@ import json
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import asdict
 from typing import Any
 
 from kazoo.client import KazooClient
@@ -19,7 +21,7 @@ from kazoo.exceptions import BadVersionError, KazooException, NodeExistsError, N
 from kazoo.handlers.threading import KazooTimeoutError
 
 from caisson.errors import NoWorkerId
-from caisson.ids.grants import Grant, LeaseLost, NotReachable
+from caisson.ids.grants import Grant, LeaseLost, NotReachable, RollbackReport
 from caisson.ids.spaces import must_be_the_same
 
 ROOT = "/caisson/ids"
@@ -49,7 +51,7 @@ class ZooKeeperWorkers:
             self._answer(self._client.create_async(self._path, said, makepath=True))
         made_mode, made_layout = json.loads(self._answer(self._client.get_async(self._path))[0])
         must_be_the_same(self._space, (mode, layout), (made_mode, made_layout))
-        for name in ("workers", "live"):
+        for name in ("workers", "live", "rollbacks"):
             self._answer(self._client.ensure_path_async(f"{self._path}/{name}"))
 
     def claim(self, now_ms: int, reserve_ms: int) -> Grant:
@@ -93,6 +95,17 @@ class ZooKeeperWorkers:
             owner, _, _ = self._read(grant.worker)
             if owner == grant.owner:
                 self._answer(self._client.delete_async(self._node("live", grant.worker)))
+
+    def report_rollback(self, grant: Grant, report: RollbackReport) -> None:
+        """When it was written is told by the node itself, in the ensemble's time. Makes no node above it: an ensemble without it has lost its data."""
+        path, said = self._node("rollbacks", grant.worker), json.dumps(asdict(report)).encode()
+        try:
+            with suppress(NodeExistsError):
+                self._answer(self._client.create_async(path, said))
+                return
+            self._answer(self._client.set_async(path, said))
+        except NoNodeError as error:
+            raise NotReachable(f"the ensemble knows no id space {self._space!r} any more") from error
 
     def count_leased(self) -> int:
         try:

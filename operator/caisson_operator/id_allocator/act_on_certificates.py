@@ -1,0 +1,26 @@
+"""The steps that make keys, each as the Secret that it leaves behind. Safe to repeat; no decision is made here."""
+
+from datetime import datetime
+
+from caisson_operator.effects.certificates import issue_certificate, make_authority
+from caisson_operator.effects.key_secrets import read_key_pair
+from caisson_operator.effects.kube import KubeApi, ObjectRef
+
+from .manifests import build_authority, build_certificate
+from .wanted import Wanted
+
+
+async def create_authority(kube: KubeApi, wanted: Wanted, now: datetime) -> None:
+    made = make_authority(f"Caisson ids {wanted.owner.name}", now)
+    await kube.create_once(build_authority(wanted, made.certificate, made.key))
+
+
+async def issue(kube: KubeApi, wanted: Wanted, now: datetime) -> None:
+    """Raises LookupError where the authority has gone since it was looked for."""
+    names = wanted.names
+    secret = await kube.get(ObjectRef("v1", "Secret", names.namespace, names.authority))
+    if secret is None:
+        raise LookupError(f"the Secret {names.authority} has gone")
+    authority = read_key_pair(secret)
+    made = issue_certificate(authority, names.server, names.certified, now)
+    await kube.apply(build_certificate(wanted, made.certificate, made.key, authority.certificate))
