@@ -20,16 +20,19 @@ from caisson_operator.effects.locks.zookeeper import read_space
 from coordination import lock_holder
 from coordination.lock_child import replace
 from coordination.lock_contract import A, Waiters, owner, take, until, waiting
+from coordination.opening import read_target
 from coordination.processes import read_line, running, stopped, write_line
 from coordination.rival_stores import open_space
 from coordination.zookeeper import Ensemble, running_ensemble
+from coordination.zookeeper_tls import Identity
 
 WORKERS, STEPS = 4, 40
 
 
 @pytest.fixture
-def three() -> Iterator[Ensemble]:
-    with running_ensemble(3) as ensemble:
+def three(identity: Identity) -> Iterator[Ensemble]:
+    """Over TLS, as it is on a cluster: to clients and among the members."""
+    with running_ensemble(3, tls=identity) as ensemble:
         yield ensemble
 
 
@@ -39,14 +42,14 @@ def waiters() -> Iterator[Waiters]:
         yield Waiters(pool)
 
 
-def open_store(hosts: str, lease_seconds: float = 6.0, space: str = "tests/faults") -> ZooKeeperStore:
-    return ZooKeeperStore(Target(hosts), space, lease_seconds, makes_space=True, start_seconds=30)
+def open_store(target: str, lease_seconds: float = 6.0, space: str = "tests/faults") -> ZooKeeperStore:
+    return ZooKeeperStore(read_target(target), space, lease_seconds, makes_space=True, start_seconds=30)
 
 
 def count_under_the_lock(ensemble: Ensemble, file: Path, stack: ExitStack) -> list[subprocess.Popen[str]]:
     file.write_text("0")
     return [
-        stack.enter_context(running("lock_child", "zookeeper", ensemble.hosts, "tests/counting", 6, file, STEPS))
+        stack.enter_context(running("lock_child", "zookeeper", ensemble.target, "tests/counting", 6, file, STEPS))
         for _ in range(WORKERS)
     ]
 
@@ -120,7 +123,7 @@ def test_who_sleeps_past_its_session_must_look_before_it_acts(
 
 
 def test_a_holder_keeps_its_lock_when_the_server_it_talks_to_hangs(three: Ensemble) -> None:
-    store = open_store(three.hosts, 20.0)
+    store = open_store(three.target, 20.0)
     grant = take(store)
     for server in three.servers:
         with server.stopped():

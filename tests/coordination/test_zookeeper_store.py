@@ -20,7 +20,8 @@ def open_space(ensemble: Ensemble, stack: ExitStack) -> OpenStore:
 
     def open_store(lease_seconds: float = FAR, *, fair: bool = True) -> ZooKeeperStore:
         # Long enough for a machine that has other things to do: a client that gets no time loses its session.
-        store = ZooKeeperStore(Target(ensemble.hosts), space, 4 * lease_seconds, makes_space=True)
+        target = Target(ensemble.hosts, authority=ensemble.authority)
+        store = ZooKeeperStore(target, space, 4 * lease_seconds, makes_space=True)
         stack.callback(store.close)
         return store
 
@@ -38,3 +39,10 @@ class TestZooKeeperStore(LockContract):
         grant = take(store)
         store.close()
         return grant
+
+
+class TestZooKeeperStoreOverTls(TestZooKeeperStore):
+    @pytest.fixture
+    def open_store(self, secure_zookeeper: Ensemble) -> Iterator[OpenStore]:
+        with ExitStack() as stack:
+            yield open_space(secure_zookeeper, stack)

@@ -17,9 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from coordination.zookeeper_tls import HOST, Identity
+from zookeeper_member.configuration import CLASSPATH, build_tls
+
 T = TypeVar("T")
 
-CLASSPATH = "/usr/share/java/zookeeper.jar:/usr/share/java/slf4j-simple.jar"
 JVM = ("-Xmx96m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.net.preferIPv4Stack=true")
 STARTING_SECONDS = 60.0
 SASL = {
@@ -37,11 +39,14 @@ class Server:
     port: int
     settings: dict[str, str]
     users: dict[str, str] = field(default_factory=dict)
+    tls: Identity | None = None
+    """Then clients come to `secure_port`, and the other one is for four-letter words."""
+    secure_port: int = 0
     _process: subprocess.Popen[bytes] | None = None
 
     @property
     def host(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        return f"{HOST}:{self.secure_port}" if self.tls else f"127.0.0.1:{self.port}"
 
     @property
     def pid(self) -> int:
@@ -57,7 +62,9 @@ class Server:
         (self.home / "data").mkdir(exist_ok=True)
         (self.home / "data/myid").write_text(str(self.number))
         lines = {**self.settings, "dataDir": str(self.home / "data"), "clientPort": str(self.port)}
-        (self.home / "zoo.cfg").write_text("".join(f"{key}={value}\n" for key, value in lines.items()))
+        secure = build_tls(self.secure_port, self.tls.key_store, self.tls.authority) if self.tls else []
+        texts = [*(f"{key}={value}" for key, value in lines.items()), *secure]
+        (self.home / "zoo.cfg").write_text("".join(f"{text}\n" for text in texts))
         main = ["org.apache.zookeeper.server.quorum.QuorumPeerMain", str(self.home / "zoo.cfg")]
         jvm = [*JVM, *self._write_users()]
         with (self.home / "log").open("ab") as log:
@@ -121,6 +128,17 @@ class Ensemble:
         return ",".join(server.host for server in self.servers)
 
     @property
+    def authority(self) -> Path | None:
+        """By which clients verify the servers; None where there is no TLS."""
+        tls = self.servers[0].tls
+        return tls.authority if tls else None
+
+    @property
+    def target(self) -> str:
+        """In one word, for coordination.opening."""
+        return f"{self.hosts}#{self.authority}" if self.authority else self.hosts
+
+    @property
     def leader(self) -> Server:
         """Waits for an election that is under way."""
         return wait_for(self._find_leader, STARTING_SECONDS, self._explain)
@@ -157,11 +175,12 @@ def running_ensemble(
     settings: dict[str, str] | None = None,
     fsync: bool = False,
     users: dict[str, str] | None = None,
+    tls: Identity | None = None,
 ) -> Iterator[Ensemble]:
     """Fresh servers, serving; destroyed at the end. Sessions last from 2 to 200 ticks."""
-    ports = free_ports(3 * members)
+    ports = free_ports(4 * members)
     peers = {
-        f"server.{number + 1}": f"127.0.0.1:{ports[3 * number]}:{ports[3 * number + 1]}" for number in range(members)
+        f"server.{number + 1}": f"127.0.0.1:{ports[4 * number]}:{ports[4 * number + 1]}" for number in range(members)
     }
     common = {
         "tickTime": str(tick_milliseconds),
@@ -183,9 +202,11 @@ def running_ensemble(
             Server(
                 number + 1,
                 Path(tempfile.mkdtemp(prefix="caisson-test-zookeeper-")),
-                ports[3 * number + 2],
+                ports[4 * number + 2],
                 common,
                 users or {},
+                tls,
+                ports[4 * number + 3],
             )
             for number in range(members)
         ]

@@ -65,9 +65,10 @@ _MAKE_NODES = """
 import json, select, sys, time
 from kazoo.client import KazooClient
 from kazoo.exceptions import KazooException
-hosts, user, password = sys.argv[1:]
+hosts, user, password, authority = sys.argv[1:]
+open('/tmp/ca.crt', 'w').write(authority)
 sasl = {'mechanism': 'DIGEST-MD5', 'username': user, 'password': password}
-client = KazooClient(hosts=hosts, timeout=10, sasl_options=sasl)
+client = KazooClient(hosts=hosts, timeout=10, sasl_options=sasl, use_ssl=True, ca='/tmp/ca.crt', check_hostname=True)
 client.start(60)
 client.ensure_path('/load')
 made, unknown, longest, at = [], 0, 0.0, time.monotonic()
@@ -181,7 +182,8 @@ class Backing:
     def load_ensemble(self) -> AbstractContextManager[dict[str, Any]]:
         """Makes nodes from the client's pod all the time, and looks in the end whether each that was acknowledged is there."""
         binding = self.binding()
-        return self._loaded(CLIENT, "client", _MAKE_NODES, binding["hosts"], binding["username"], binding["password"])
+        who = [binding[entry] for entry in ("hosts", "username", "password", "ca.crt")]
+        return self._loaded(CLIENT, "client", _MAKE_NODES, *who)
 
     @contextmanager
     def _loaded(self, pod: str, container: str, program: str, *who: str) -> Iterator[dict[str, Any]]:

@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 
-from demo.cluster import say
+from demo.cluster import kubectl, say
 from demo.release import Images
 from e2e.backing import Backing
 
 NAMESPACE = "e2e-zookeeper"
-_LISTED = "from zookeeper_member.running import ask; print(ask('127.0.0.1', 'conf'))"
+_SHOWN = "import ssl; print(ssl.get_server_certificate(('127.0.0.1', 2281)))"
+_LISTED = "from zookeeper_member.running import ask; print(ask('conf'))"
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,7 @@ def test_one_member_becomes_three_and_each_of_them_has_a_vote(ensemble: Backing)
     assert sorted(member["role"] for member in status["members"]) == ["follower", "follower", "leader"]
     must_not_have_died(ensemble)
     assert participants(ensemble) == 3
-    assert ensemble.binding()["hosts"].count(":2181") == 3
+    assert ensemble.binding()["hosts"].count(":2281") == 3
 
 
 def test_a_leader_that_is_killed_is_followed_by_another_one(ensemble: Backing) -> None:
@@ -71,6 +72,35 @@ def test_members_that_are_out_of_date_are_restarted_one_by_one_the_leader_last(e
     assert all(pods[name]["metadata"]["uid"] != uid for name, uid in before.items())
     made = {name: pod["metadata"]["creationTimestamp"] for name, pod in pods.items()}
     assert max(made, key=lambda name: made[name]) == leader
+
+
+def test_nobody_is_answered_without_tls(ensemble: Backing) -> None:
+    """By the Service and at a pod; the port in plain text is closed to another pod."""
+    asking = (
+        "import socket, sys\n"
+        "try:\n"
+        "    s = socket.create_connection((sys.argv[1], int(sys.argv[2])), 5); s.sendall(b'ruok\\n\\n'); print('said', s.recv(99))\n"
+        "except OSError as error: print('said', error)"
+    )
+    pod = f"keeper-0.keeper-members.{ensemble.namespace}.svc"
+    for host, port in ((ensemble.binding()["host"], "2281"), (pod, "2281"), (pod, "2181"), (pod, "3888")):
+        answer = ensemble.run("keeper-1", "zookeeper", asking, host, port)
+        assert answer.startswith("said")
+        assert "imok" not in answer
+    assert "refused" in ensemble.run("keeper-1", "zookeeper", asking, pod, "2181")
+
+
+def test_a_renewed_certificate_reaches_the_members_one_by_one(ensemble: Backing) -> None:
+    before = {pod["metadata"]["uid"] for pod in ensemble.pods()}
+    with ensemble.load_ensemble() as load:
+        kubectl("delete", "secret", "keeper-tls", namespace=ensemble.namespace)
+        kubectl("annotate", "backing", ensemble.name, "e2e/look=now", namespace=ensemble.namespace)
+        ensemble.wait("other pods", lambda _: not before & {pod["metadata"]["uid"] for pod in ensemble.pods()}, 300)
+        ensemble.wait_whole(3)
+    must_be_whole(load)
+    renewed = ensemble.secret("keeper-tls")["tls.crt"].strip()
+    for pod in (f"keeper-{n}" for n in range(3)):
+        assert ensemble.run(pod, "zookeeper", _SHOWN) == renewed
 
 
 def test_it_shrinks_to_one_member_that_still_serves(ensemble: Backing) -> None:

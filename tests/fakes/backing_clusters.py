@@ -66,7 +66,7 @@ def settled_redis(wanted: Wanted, leader: int = 0, **changes: Any) -> Observed:
 
 
 def zookeeper_view(mode: str, *participants: int, version: int = 7) -> ZooKeeperView:
-    return ZooKeeperView(mode, tuple((number, "participant") for number in participants), version)
+    return ZooKeeperView(mode, tuple((number, "participant") for number in participants), version, NOW)
 
 
 def settled_zookeeper(wanted: Wanted, leader: int = 0, **changes: Any) -> Observed:

@@ -1,8 +1,8 @@
 """What a cluster's servers show who connects to them. Pure.
 
 One authority a cluster, made once, which clients hold on to; it stays as long as the volumes do. It vouches for one certificate
-that all members serve, renewed long before it ends and taken up without a restart of the server. An authority that was lost
-is made anew, and what it vouches for: no data depend on it.
+that all members serve, renewed long before it ends and taken up without a restart of Redis, and by one of ZooKeeper (updating.py).
+An authority that was lost is made anew, and what it vouches for: no data depend on it.
 """
 
 from caisson_operator.core.certificates import explain_due

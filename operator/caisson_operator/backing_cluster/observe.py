@@ -36,10 +36,11 @@ async def observe_cluster(kube: KubeApi, wanted: Wanted, status: Mapping[str, An
     objects = await _observe_objects(kube, wanted, status, now)
     if objects.passwords is None or objects.authority is None:
         return objects
+    access = _build_access(wanted, objects.passwords, objects.authority)
     reachable = [pod for pod in objects.pods if pod.address]  # one that leaves may lead until it has handed over
     if not wanted.is_redis:
-        return await _observe_zookeeper(objects, reachable)
-    return await _observe_redis(objects, reachable, wanted, _build_access(wanted, objects.passwords, objects.authority))
+        return await _observe_zookeeper(objects, reachable, access)
+    return await _observe_redis(objects, reachable, wanted, access)
 
 
 async def read_access(kube: KubeApi, wanted: Wanted) -> ServerAccess:
@@ -129,19 +130,19 @@ async def _try_redis(pod: Pod, wanted: Wanted, access: ServerAccess) -> RedisVie
     )
 
 
-async def _observe_zookeeper(objects: Observed, pods: list[Pod]) -> Observed:
-    found = await asyncio.gather(*(_try_zookeeper(pod) for pod in pods))
+async def _observe_zookeeper(objects: Observed, pods: list[Pod], access: ServerAccess) -> Observed:
+    found = await asyncio.gather(*(_try_zookeeper(pod, access) for pod in pods))
     views = {pod.name: view for pod, view in zip(pods, found, strict=True) if isinstance(view, ZooKeeperView)}
     failed = {pod.name: why for pod, why in zip(pods, found, strict=True) if isinstance(why, str)}
     return replace(objects, zookeeper=views, unreachable=failed)
 
 
-async def _try_zookeeper(pod: Pod) -> ZooKeeperView | str:
+async def _try_zookeeper(pod: Pod, access: ServerAccess) -> ZooKeeperView | str:
     try:
-        server = await read_zookeeper(pod.address, ZOOKEEPER_PORT)
+        server = await read_zookeeper(pod.address, ZOOKEEPER_PORT, access)
     except ZooKeeperUnreachable as error:
         return str(error)[:300]
-    return ZooKeeperView(server.mode, server.members, server.version)
+    return ZooKeeperView(server.mode, server.members, server.version, server.certified_at)
 
 
 async def _observe_troubles(kube: KubeApi, names: Names) -> dict[str, str]:

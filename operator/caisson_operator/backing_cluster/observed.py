@@ -48,6 +48,8 @@ class ZooKeeperView:
     mode: str
     members: tuple[tuple[int, str], ...]
     version: int
+    certified_at: datetime
+    """When the certificate that it shows began to be valid."""
 
 
 @dataclass(frozen=True, slots=True)

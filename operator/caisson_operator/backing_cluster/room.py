@@ -18,7 +18,14 @@ from . import steps
 from .act_on_certificates import create_authority, issue
 from .decide import LOOK_AGAIN_SECONDS, decide
 from .manifests import Names, Passwords, build_credentials, build_epoch, build_leading
-from .manifests.names import ELECTION_PORT, PEER_PORT, REDIS_PORT, SENTINEL_PORT, ZOOKEEPER_PORT
+from .manifests.names import (
+    ELECTION_PORT,
+    PEER_PORT,
+    REDIS_PORT,
+    SENTINEL_PORT,
+    ZOOKEEPER_LOCAL_PORT,
+    ZOOKEEPER_PORT,
+)
 from .observe import observe_cluster, read_access
 from .observed import Observed
 from .status import build_status
@@ -93,9 +100,9 @@ class BackingClusterRoom:
                 await self._hand_over(step, access, cluster)
             case steps.AddMember():
                 line = _describe(names, step.number)
-                await zookeeper.add_member(_hosts(step.addresses), access.password, line, step.version)
+                await zookeeper.add_member(_hosts(step.addresses), access, line, step.version)
             case steps.RemoveMember():
-                await zookeeper.remove_member(_hosts(step.addresses), access.password, step.number, step.version)
+                await zookeeper.remove_member(_hosts(step.addresses), access, step.number, step.version)
             case _:
                 raise TypeError(f"no step of this room: {step!r}")
 
@@ -111,7 +118,8 @@ class BackingClusterRoom:
 
 def _describe(names: Names, number: int) -> str:
     """As workloads/zookeeper/zookeeper_member/member.py has it."""
-    return f"server.{number}={names.member_host(number - 1)}:{PEER_PORT}:{ELECTION_PORT}:participant;0.0.0.0:{ZOOKEEPER_PORT}"
+    ports = f"{PEER_PORT}:{ELECTION_PORT}:participant;127.0.0.1:{ZOOKEEPER_LOCAL_PORT}"
+    return f"server.{number}={names.member_host(number - 1)}:{ports}"
 
 
 def _hosts(addresses: tuple[str, ...]) -> str:

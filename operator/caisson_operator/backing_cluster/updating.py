@@ -2,6 +2,9 @@
 
 One at a time, and only while all members are there and ready; the primary or leader last, since every one that is restarted
 before it is one that it could not be followed by twice. A primary of Redis hands over as it stops.
+
+A server of ZooKeeper shows the certificate that it has read when it started (3.8.0 cannot read another one for its clients), so one
+that shows an older one than its pod mounts is out of date too: a third of the certificate's life is left by then.
 """
 
 from caisson_operator.core.decisions import Decision, Plan, Settled, Wait
@@ -16,7 +19,12 @@ LOOK_AGAIN_SECONDS = 2.0
 
 def list_outdated(wanted: Wanted, observed: Observed) -> tuple[Pod, ...]:
     template = find_template(wanted)
-    return tuple(pod for pod in observed.pods if pod.template != template)
+    return tuple(pod for pod in observed.pods if pod.template != template or _shows_an_older_certificate(pod, observed))
+
+
+def _shows_an_older_certificate(pod: Pod, observed: Observed) -> bool:
+    view = observed.zookeeper.get(pod.name)
+    return view is not None and observed.certificate is not None and view.certified_at < observed.certificate.not_before
 
 
 def decide_mending(wanted: Wanted, observed: Observed) -> Decision:

@@ -61,7 +61,9 @@ def test_a_certificate_is_renewed_for_a_reason_that_is_told(type: str, changes: 
     assert why in str(decision)
 
 
-def test_a_certificate_that_is_renewed_restarts_no_member_and_is_left_alone_for_two_thirds_of_its_life() -> None:
+def test_a_certificate_that_is_renewed_restarts_no_member_of_redis_and_is_left_alone_for_two_thirds_of_its_life() -> (
+    None
+):
     begun = replace(CERTIFICATE, not_before=NOW - timedelta(days=59), not_after=NOW + timedelta(days=31))
     assert decide(REDIS, settled_redis(REDIS, certificate=begun)) == Settled()
     assert decide(REDIS, settled_redis(REDIS, certificate=CERTIFICATE)) == Settled()
@@ -232,6 +234,16 @@ def test_followers_are_restarted_before_the_leader() -> None:
     newer = want("zookeeper", images=NEWER)
     seen = apply_all(newer, settled_zookeeper(ZOOKEEPER, leader=2))
     assert step_of(decide(newer, seen)) == steps.Evict("cache-1", "uid-1")
+
+
+def test_servers_of_zookeeper_that_show_an_older_certificate_than_they_mount_are_restarted_the_leader_last() -> None:
+    renewed = replace(CERTIFICATE, not_before=NOW + timedelta(hours=1))
+    seen = settled_zookeeper(ZOOKEEPER, leader=2, certificate=renewed)
+    assert step_of(decide(ZOOKEEPER, seen)) == steps.Evict("cache-1", "uid-1")
+    fresh = {name: replace(view, certified_at=renewed.not_before) for name, view in seen.zookeeper.items()}
+    followers = replace(seen, zookeeper={**fresh, "cache-2": seen.zookeeper["cache-2"]})
+    assert step_of(decide(ZOOKEEPER, followers)) == steps.Evict("cache-2", "uid-2")
+    assert decide(ZOOKEEPER, replace(seen, zookeeper=fresh)) == Settled()
 
 
 def test_nobody_is_restarted_while_another_one_is_away() -> None:

@@ -99,8 +99,15 @@ def test_the_binding_of_independent_primaries_names_each_of_them() -> None:
 
 def test_the_binding_of_an_ensemble_names_its_hosts() -> None:
     found = binding(ZOOKEEPER)
-    assert (found["type"], found["port"]) == ("zookeeper", "2181")
-    assert found["hosts"].split(",")[0] == "cache-0.cache-members.demo.svc:2181"
+    assert (found["type"], found["port"], found["ca.crt"]) == ("zookeeper", "2281", "PEM")
+    assert found["hosts"].split(",")[0] == "cache-0.cache-members.demo.svc:2281"
+
+
+def test_nobody_is_led_to_the_port_in_plain_text_of_an_ensembles_members() -> None:
+    made = objects(ZOOKEEPER)
+    ports = [port["port"] for name in ("cache", "cache-members") for port in made["Service", name]["spec"]["ports"]]
+    (server,) = made["StatefulSet", "cache"]["spec"]["template"]["spec"]["containers"]
+    assert {2281, 2888, 3888} == {*ports, *(port["containerPort"] for port in server["ports"])}
 
 
 def test_clients_of_a_replicated_redis_are_led_by_the_agents_alone() -> None:

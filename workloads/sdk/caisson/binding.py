@@ -74,6 +74,12 @@ def read_entry(path: Path, key: str, default: str | None = None) -> str:
         return default
 
 
+def find_authority(path: Path) -> Path | None:
+    """The file with the certificate by which the servers of this binding are verified; None where they do not speak TLS."""
+    file = Path(path, AUTHORITY)
+    return file if file.is_file() else None
+
+
 def _from_directory(path: Path) -> Binding:
     if not path.is_dir():
         raise ConfigurationError(f"the binding {path} is not a directory")
@@ -97,7 +103,7 @@ def read_server(path: Path) -> Binding:
 
 def _tls(path: Path) -> dict[str, str]:
     """libpq's parameters. `sslrootcert` names a file of the binding, unless it is the path of another."""
-    has_authority = Path(path, AUTHORITY).is_file()
+    has_authority = find_authority(path) is not None
     root = read_entry(path, "sslrootcert", AUTHORITY if has_authority else "")
     mode = read_entry(path, "sslmode", "verify-full" if has_authority else "")
     if mode.startswith("verify") and not root:

@@ -4,13 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-CLIENT_PORT, PEER_PORT, ELECTION_PORT = 2181, 2888, 3888
+CLIENT_PORT, PEER_PORT, ELECTION_PORT = 2281, 2888, 3888
+LOCAL_PORT = 2181
+"""For questions from inside the pod, in plain text, open to nobody else. ZooKeeper wants such a port of every member that it is to add."""
 DATA = Path("/var/lib/caisson/zookeeper/data")
 LOG = Path("/var/lib/caisson/zookeeper/log")
 CONFIGURATION = Path("/var/lib/caisson/zookeeper/conf/zoo.cfg")
 JAAS = Path("/run/caisson/jaas.conf")
 CREDENTIALS = Path("/etc/caisson/credentials")
 ENSEMBLE = Path("/etc/caisson/ensemble")
+TLS = Path("/etc/caisson/tls")
+AUTHORITY = TLS / "ca.crt"
+KEY_STORE = Path("/run/caisson/server.pem")
 APPLICATION, ADMIN, PEER = "caisson", "caisson-admin", "caisson-peer"
 TICK_MILLISECONDS = 1000
 
@@ -49,7 +54,7 @@ class Member:
 
     def describe(self, role: str) -> str:
         """Its line of the ensemble's configuration."""
-        ports = f"{PEER_PORT}:{ELECTION_PORT}:{role};0.0.0.0:{CLIENT_PORT}"
+        ports = f"{PEER_PORT}:{ELECTION_PORT}:{role};127.0.0.1:{LOCAL_PORT}"
         return f"server.{self.number}={self.host}:{ports}"
 
 

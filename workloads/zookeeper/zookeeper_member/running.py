@@ -2,18 +2,29 @@
 
 import os
 import socket
+import ssl
 import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
-from .configuration import build_command, build_jaas, build_static, find_dynamic, join, lists, parse_members
-from .member import CLIENT_PORT, CONFIGURATION, DATA, JAAS, LOG, Member
+from .configuration import (
+    build_command,
+    build_jaas,
+    build_key_store,
+    build_static,
+    confine,
+    find_dynamic,
+    join,
+    lists,
+    parse_members,
+)
+from .member import AUTHORITY, CLIENT_PORT, CONFIGURATION, DATA, JAAS, KEY_STORE, LOCAL_PORT, LOG, TLS, Member
+from .name import await_name
 
 ASK_SECONDS = 2.0
 LOOK_AGAIN_SECONDS = 1.0
-NAME_SECONDS = 60.0
 SERVING = ("leader", "follower", "observer")
 
 
@@ -22,6 +33,7 @@ def run(member: Member, environment: Mapping[str, str]) -> NoReturn:
         folder.mkdir(parents=True, exist_ok=True)
     _write(DATA / "myid", str(member.number))
     _write(JAAS, build_jaas(member))
+    _write(KEY_STORE, build_key_store((TLS / "tls.key").read_text(), (TLS / "tls.crt").read_text()))
     await_name(member.host)
     _write(CONFIGURATION, build_static(_find_members_file(member)))
     command = [*build_command(int(environment.get("CAISSON_HEAP_MEGABYTES", "192"))), str(CONFIGURATION)]
@@ -29,57 +41,40 @@ def run(member: Member, environment: Mapping[str, str]) -> NoReturn:
     os.execvp(command[0], command)
 
 
-def await_name(host: str, seconds: float = NAME_SECONDS) -> bool:
-    """Waits until this member's own name leads to it, since ZooKeeper looks once, and a leader whose address is another than the
-    ensemble's list has for it gives up its lead at the next change. Says so and goes on where DNS does not follow."""
-    deadline = time.monotonic() + seconds
-    while not _leads_here(host):
-        if time.monotonic() > deadline:
-            _say("starting", although=f"{host} does not lead to this pod")
-            return False
-        _say("waiting", reason=f"{host} does not lead to this pod yet")
-        time.sleep(LOOK_AGAIN_SECONDS)
-    return True
-
-
 def is_ready() -> bool:
     """It serves clients: it leads, or follows a leader."""
-    return read_mode(ask("127.0.0.1", "srvr")) in SERVING
+    return read_mode(ask("srvr")) in SERVING
 
 
 def is_alive() -> bool:
     """The process answers; without a quorum it serves nobody and is as alive as it can be."""
-    return ask("127.0.0.1", "ruok") == "imok"
+    return ask("ruok") == "imok"
 
 
-def ask(host: str, word: str) -> str:
-    """A four-letter word's answer. Raises OSError."""
-    with socket.create_connection((host, CLIENT_PORT), timeout=ASK_SECONDS) as connection:
-        connection.sendall(word.encode())
-        return b"".join(iter(lambda: connection.recv(65536), b"")).decode(errors="replace")
+def ask(word: str) -> str:
+    """What the server of this pod answers to a four-letter word. Raises OSError."""
+    with socket.create_connection(("127.0.0.1", LOCAL_PORT), timeout=ASK_SECONDS) as connection:
+        return _exchange(connection, word)
+
+
+def ask_fellow(host: str, word: str, port: int = CLIENT_PORT, authority: Path = AUTHORITY) -> str:
+    """What another member answers, which has to show a certificate of the authority's for its name. Raises OSError."""
+    context = ssl.create_default_context(cafile=authority)
+    with (
+        socket.create_connection((host, port), timeout=ASK_SECONDS) as plain,
+        context.wrap_socket(plain, server_hostname=host) as connection,
+    ):
+        return _exchange(connection, word)
+
+
+def _exchange(connection: socket.socket, word: str) -> str:
+    connection.sendall(word.encode())
+    return b"".join(iter(lambda: connection.recv(65536), b"")).decode(errors="replace")
 
 
 def read_mode(answer: str) -> str:
     found = [line.split(":", 1)[1].strip() for line in answer.splitlines() if line.startswith("Mode:")]
     return found[0] if found else ""
-
-
-def _leads_here(host: str) -> bool:
-    """Only an address of this machine can be bound to."""
-    try:
-        found = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)
-    except OSError:
-        return False
-    return any(_is_own(family, address) for family, _, _, _, address in found)
-
-
-def _is_own(family: int, address: tuple[Any, ...]) -> bool:
-    try:
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.bind(address)
-    except OSError:
-        return False
-    return True
 
 
 def _find_members_file(member: Member) -> str:
@@ -88,8 +83,10 @@ def _find_members_file(member: Member) -> str:
     Whoever of the others knows a later list tells this member while they look for a leader.
     """
     kept = find_dynamic(CONFIGURATION.read_text()) if CONFIGURATION.exists() else None
-    lines = parse_members(Path(kept).read_text()) if kept and Path(kept).exists() else ()
+    told = confine(Path(kept).read_text()) if kept and Path(kept).exists() else ""
+    lines = parse_members(told)
     if kept and lists(member, lines):
+        _write(Path(kept), told)
         return kept
     while True:
         listed = join(member, _ask_others(member) or lines)
@@ -104,7 +101,10 @@ def _find_members_file(member: Member) -> str:
 def _ask_others(member: Member) -> tuple[str, ...]:
     for host in member.other_hosts:
         try:
-            members = parse_members(ask(host, "conf"))
+            members = parse_members(ask_fellow(host, "conf"))
+        except ssl.SSLError as error:
+            _say("not trusted", member=host, reason=error)
+            continue
         except OSError:
             continue
         if members:

@@ -24,17 +24,17 @@ def build_binding(wanted: Wanted, passwords: Passwords, authority: str) -> dict[
         "host": names.host,
         "username": APPLICATION,
         "password": passwords.application,
-        **(_of_redis(wanted, names, passwords, authority) if wanted.is_redis else _of_zookeeper(wanted, names)),
+        AUTHORITY_KEY: authority,
+        **(_of_redis(wanted, names, passwords) if wanted.is_redis else _of_zookeeper(wanted, names)),
     }
     return build_secret(wanted.owner.owned(names.binding), f"servicebinding.io/{wanted.type}", values)
 
 
-def _of_redis(wanted: Wanted, names: Names, passwords: Passwords, authority: str) -> dict[str, str]:
+def _of_redis(wanted: Wanted, names: Names, passwords: Passwords) -> dict[str, str]:
     place = f"{names.host}:{REDIS_PORT}"
     common = {
         "port": str(REDIS_PORT),
         "uri": f"rediss://{APPLICATION}:{quote(passwords.application, safe='')}@{place}/0",
-        AUTHORITY_KEY: authority,
         "topology": "replicated" if wanted.is_replicated else "independent",
         "members": _list(wanted, names, REDIS_PORT),
     }

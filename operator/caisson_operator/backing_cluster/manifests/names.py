@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from caisson_operator.core.certificates import list_forms
 
 REDIS_PORT, SENTINEL_PORT = 6379, 26379
-ZOOKEEPER_PORT, PEER_PORT, ELECTION_PORT = 2181, 2888, 3888
+ZOOKEEPER_PORT, PEER_PORT, ELECTION_PORT = 2281, 2888, 3888
+ZOOKEEPER_LOCAL_PORT = 2181
+"""Of each member's own pod, in plain text: workloads/zookeeper/zookeeper_member/member.py."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from kazoo.handlers.threading import KazooTimeoutError
 from kazoo.security import CREATOR_ALL_ACL
 
 from caisson_operator.core.lock_space import Holder, Lock, SpaceView, StoreUnreachable, StoreUnusable, join_token
+from caisson_operator.effects.zookeeper_tls import TlsHandler
 
 SECONDS = 5.0
 BATCH = 200
@@ -106,8 +107,13 @@ def _delete(client: Any, path: str) -> bool:
 def connected(entries: Mapping[str, str]) -> Iterator[Any]:
     user = entries.get("username")
     sasl = {"mechanism": "DIGEST-MD5", "username": user, "password": entries.get("password", "")} if user else None
+    authority = entries.get("ca.crt")
     client = KazooClient(
-        hosts=entries["hosts"], timeout=10.0, sasl_options=sasl, default_acl=CREATOR_ALL_ACL if sasl else None
+        hosts=entries["hosts"],
+        timeout=10.0,
+        handler=TlsHandler(authority) if authority else None,
+        sasl_options=sasl,
+        default_acl=CREATOR_ALL_ACL if sasl else None,
     )
     try:
         client.start(timeout=SECONDS)

@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from caisson.binding import ROOT_VARIABLE, Reader, binding_reader, find_directory, read_entry, read_server
+from caisson.binding import (
+    ROOT_VARIABLE,
+    Reader,
+    binding_reader,
+    find_authority,
+    find_directory,
+    read_entry,
+    read_server,
+)
 from caisson.errors import ConfigurationError, NoIds
 from caisson.ids.clock import SECOND_NS, Clocks
 from caisson.ids.grants import NotReachable, WorkerStore
@@ -123,8 +131,9 @@ def _open_redis(place: Place, options: Options) -> RedisIds:
 
 
 def _open_zookeeper(place: Place, options: Options) -> ZooKeeperWorkers:
-    hosts, login = _zookeeper_hosts(place)
-    store = ZooKeeperWorkers(Client(hosts, options.reserve, login), options.space, options.layout.workers)
+    hosts, login, authority = _zookeeper_hosts(place)
+    client = Client(hosts, options.reserve, login, authority)
+    store = ZooKeeperWorkers(client, options.space, options.layout.workers)
     try:
         store.keep_space("snowflake", str(options.layout))
     except BaseException:
@@ -133,12 +142,13 @@ def _open_zookeeper(place: Place, options: Options) -> ZooKeeperWorkers:
     return store
 
 
-def _zookeeper_hosts(place: Place) -> tuple[str, tuple[str, str] | None]:
+def _zookeeper_hosts(place: Place) -> tuple[str, tuple[str, str] | None, Path | None]:
     if place.url is not None:
-        return place.url.removeprefix("zookeeper://"), None
+        return place.url.removeprefix("zookeeper://"), None, None
     path = place.must_have_path()
     user = read_entry(path, "username", "")
-    return read_entry(path, "hosts"), (user, read_entry(path, "password")) if user else None
+    login = (user, read_entry(path, "password")) if user else None
+    return read_entry(path, "hosts"), login, find_authority(path)
 
 
 def find_binding(name: str) -> Path:

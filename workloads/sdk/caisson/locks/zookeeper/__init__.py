@@ -3,7 +3,7 @@
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from caisson.binding import read_entry
+from caisson.binding import find_authority, read_entry
 from caisson.errors import ConfigurationError
 from caisson.locks.policy import Policy
 
@@ -17,7 +17,7 @@ def open_zookeeper(directory: Path, policy: Policy) -> ZooKeeperStore:
     """The ensemble of a binding, in which the operator opens the space. Connects at once, to learn what session it grants."""
     username = read_entry(directory, "username", "") or None
     password = read_entry(directory, "password", "") or None
-    target = Target(read_entry(directory, "hosts"), username, password)
+    target = Target(read_entry(directory, "hosts"), username, password, find_authority(directory))
     return ZooKeeperStore(target, policy.space, policy.lease_seconds, makes_space=False)
 
 

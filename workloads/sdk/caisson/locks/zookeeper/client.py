@@ -9,7 +9,9 @@ import logging
 import math
 import select
 import socket
+import ssl
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from kazoo.client import KazooClient
@@ -34,22 +36,38 @@ class _Handler(SequentialThreadingHandler):  # type: ignore[misc]
     poll, since kazoo asks five times a request, and makes a new selector each time."""
 
     connect_seconds = 1.0
+    authority: Path | None = None
+    """A file of certificates. With one, servers must show a certificate of it for the name that they were asked for by."""
+    distrust = ""
+    """Why the last certificate that was refused was refused."""
 
-    def create_connection(self, *args: Any, **more: Any) -> Any:
-        return super().create_connection(*args, **{**more, "timeout": self.connect_seconds})
+    def create_connection(self, address: tuple[str, int], hostname: str, **_: Any) -> Any:
+        """kazoo's own way to TLS would trust every authority of the system beside the one that is given."""
+        plain = super().create_connection(address, timeout=self.connect_seconds)
+        if self.authority is None:
+            return plain
+        try:
+            context = ssl.create_default_context(cafile=self.authority)
+            return context.wrap_socket(plain, server_hostname=hostname)
+        except ssl.SSLCertVerificationError as error:
+            self.distrust = f"{hostname} showed a certificate that is not trusted: {error.verify_message}"
+            raise
 
     def select(
         self, readers: Sequence[Any], writers: Sequence[Any], _: Sequence[Any], timeout: float | None = None
     ) -> tuple[list[Any], list[Any], list[Any]]:
-        """As select.select, for sockets with any number."""
+        """As select.select, for sockets with any number. What TLS has read and nobody has taken yet is no longer in the
+        socket, which would be silent until the server says more."""
+        held = [each for each in readers if isinstance(each, ssl.SSLSocket) and each.pending()]
         poll = select.poll()
         for reader in readers:
             poll.register(reader, select.POLLIN)
         for writer in writers:
             poll.register(writer, select.POLLOUT)
-        ready = {number for number, _ in poll.poll(None if timeout is None else max(0, math.ceil(timeout * 1000)))}
+        wait = 0 if held else None if timeout is None else max(0, math.ceil(timeout * 1000))
+        ready = {number for number, _ in poll.poll(wait)}
         return (
-            [each for each in readers if _number(each) in ready],
+            [each for each in readers if each in held or _number(each) in ready],
             [each for each in writers if _number(each) in ready],
             [],
         )
@@ -79,19 +97,25 @@ class _Connection(ConnectionHandler):  # type: ignore[misc]
         return super()._invoke(min(timeout, self.handler.connect_seconds), request, xid)
 
     def drop(self) -> None:
-        """Break the connection; the session lives on, and the next server is tried."""
+        """Break the connection; the session lives on, and the next server is tried.
+
+        Not by the shutdown of a TLS socket, which first of all makes a plain one of it: kazoo's thread may be about to write.
+        """
         current = self._socket
         if current is not None:
             with contextlib.suppress(OSError):
-                current.shutdown(socket.SHUT_RDWR)
+                socket.socket.shutdown(current, socket.SHUT_RDWR)
 
 
 class Client(KazooClient):  # type: ignore[misc]
-    """`sasl` is (username, password), or None. Reconnects for ever, and quickly."""
+    """`sasl` is (username, password), or None. `authority` is a file; without one there is no TLS. Reconnects for ever, and quickly."""
 
-    def __init__(self, hosts: str, session_seconds: float, sasl: tuple[str, str] | None) -> None:
+    def __init__(
+        self, hosts: str, session_seconds: float, sasl: tuple[str, str] | None, authority: Path | None = None
+    ) -> None:
         handler = _Handler()
         handler.connect_seconds = min(session_seconds / 6, 2.0)
+        handler.authority = authority
         options = {"mechanism": "DIGEST-MD5", "username": sasl[0], "password": sasl[1]} if sasl else None
         super().__init__(
             hosts=hosts,
@@ -108,6 +132,12 @@ class Client(KazooClient):  # type: ignore[misc]
         """Of the present session; 0 before there was one."""
         seconds: float = self._connection.session_seconds
         return seconds
+
+    @property
+    def distrust(self) -> str:
+        """Why the last server whose certificate was refused was refused; empty where none was."""
+        found: str = self.handler.distrust
+        return found
 
     def drop(self) -> None:
         """Leave the present server for the next one, where there is one."""

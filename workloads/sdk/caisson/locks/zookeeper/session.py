@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from kazoo import exceptions
@@ -35,11 +36,12 @@ class Interrupted(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Which ensemble (`host:port,host:port`), and as whom where it asks."""
+    """Which ensemble (`host:port,host:port`), as whom where it asks, and by whose authority where it speaks TLS (a file)."""
 
     hosts: str
     username: str | None = None
     password: str | None = field(default=None, repr=False)
+    authority: Path | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -63,7 +65,7 @@ class Session:
     """Thread-safe. `id` is the present session's, None before there is one and after it has expired."""
 
     def __init__(self, target: Target, session_seconds: float, start_seconds: float) -> None:
-        self._client = Client(target.hosts, session_seconds, _read_sasl(target))
+        self._client = Client(target.hosts, session_seconds, _read_sasl(target), target.authority)
         self._client.add_listener(self._on_state)
         self.id: int | None = None
         self._is_connected, self._is_closed, self._is_refused = threading.Event(), False, False
@@ -164,7 +166,8 @@ class Session:
             self._give_up()
             if self._is_refused:
                 raise ConfigurationError("the ZooKeeper ensemble does not accept the username and password") from error
-            raise StoreUnavailable(f"no server of the ZooKeeper ensemble answered within {start_seconds} s") from error
+            told = f"no server of the ZooKeeper ensemble answered within {start_seconds} s"
+            raise StoreUnavailable(f"{told}; {self._client.distrust}".removesuffix("; ")) from error
         if self.seconds > wanted_seconds * 1.01:
             told = (
                 f"the ensemble grants no session shorter than {self.seconds:g} s, so no lease of {wanted_seconds:g} s"
