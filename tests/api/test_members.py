@@ -14,6 +14,8 @@ import pytest_asyncio
 from api.apiserver import ApiServer
 from caisson_operator.api.resource import ShardedDatabase, load_sharded_database
 from caisson_operator.core.decisions import HeldUp
+from caisson_operator.core.replacing import ReplaceMember
+from caisson_operator.core.volumes import GrowVolume
 from caisson_operator.effects.kube import KubeApi, ObjectRef
 from caisson_operator.effects.kube_session import open_kube_api
 from caisson_operator.sharded_database import steps
@@ -117,7 +119,7 @@ async def test_a_claim_is_raised_once_and_again_without_harm(server: ApiServer, 
     make_class(server, "elastic", can_grow=True)
     uid = make_claim(server, namespace, "data-flights-s0-0", "elastic")
     for _ in range(2):
-        await build_room(kube).act(resource(namespace), steps.GrowVolume("data-flights-s0-0", uid, "2Gi"))
+        await build_room(kube).act(resource(namespace), GrowVolume("data-flights-s0-0", uid, "2Gi"))
     assert asked_for(server, namespace, "data-flights-s0-0") == "2Gi"
     (volume,) = (await look(kube, namespace)).volumes
     assert (volume.requested_bytes, volume.capacity_bytes, volume.member) == (2 * 1024**3, 1024**3, "flights-s0-0")
@@ -130,7 +132,7 @@ async def test_a_class_that_cannot_grow_is_told_in_the_servers_words(
     uid = make_claim(server, namespace, "data-flights-s0-0", "rigid")
     room, larger = build_room(kube), resource(namespace, "2Gi")
     with pytest.raises(HeldUp, match=r"data-flights-s0-0 cannot grow to 2Gi: .*must support resize") as raised:
-        await room.act(larger, steps.GrowVolume("data-flights-s0-0", uid, "2Gi"))
+        await room.act(larger, GrowVolume("data-flights-s0-0", uid, "2Gi"))
     assert (await room.observe(larger)).refusals == {"data-flights-s0-0": str(raised.value)}
     assert (await room.observe(resource(namespace, "3Gi"))).refusals == {}, "another size is another question"
     assert asked_for(server, namespace, "data-flights-s0-0") == "1Gi"
@@ -167,7 +169,7 @@ async def test_a_replaced_member_loses_its_claim_and_its_pod_and_a_new_claim_sta
     make_class(server, "rigid", can_grow=False)
     pod = make_pod(server, namespace, "flights-s0-1", "")
     claim = make_claim(server, namespace, "data-flights-s0-1", "rigid", phase="Lost")
-    step = steps.ReplaceMember("s0", "flights-s0-1", pod, "data-flights-s0-1", claim)
+    step = ReplaceMember("flights-s0-1", pod, "data-flights-s0-1", claim)
     (volume,) = (await look(kube, namespace)).volumes
     assert (volume.is_gone, volume.uid) == (True, claim)
     await build_room(kube).act(resource(namespace), step)
