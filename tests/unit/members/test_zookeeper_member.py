@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from zookeeper_member.configuration import build_jaas, build_static, find_dynamic, join, lists, parse_members
+from zookeeper_member.configuration import build_jaas, build_static, find_dynamic, forms, join, lists, parse_members
 from zookeeper_member.member import Member
 from zookeeper_member.running import read_mode
 
@@ -21,6 +21,16 @@ def test_the_first_member_forms_the_ensemble_alone() -> None:
 
 def test_it_is_never_formed_a_second_time() -> None:
     assert join(replace(FIRST, is_formed=True), ()) is None
+
+
+def test_only_who_forms_it_may_begin_with_an_empty_disk_and_a_vote() -> None:
+    alone = join(FIRST, ())
+    assert alone is not None
+    assert forms(FIRST, alone)
+    assert not forms(replace(FIRST, is_formed=True), alone)
+    assert not forms(FIRST, f"{alone}server.2=keeper-1.x:2888:3888:participant")
+    assert not forms(SECOND, alone)
+    assert "db.autocreate=false" in build_static("x")
 
 
 def test_a_first_member_that_lost_its_volume_joins_those_that_are_there() -> None:

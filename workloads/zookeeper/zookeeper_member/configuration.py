@@ -7,6 +7,9 @@ from collections.abc import Iterable
 
 from .member import ADMIN, APPLICATION, DATA, LOG, PEER, TICK_MILLISECONDS, Member
 
+# One that has a vote and nothing on its disk has lost what it acknowledged: it elects nobody before it was given a copy.
+NO_EMPTY_VOTES = "db.autocreate=false"
+
 
 def build_static(dynamic_file: str) -> str:
     lines = [
@@ -22,6 +25,7 @@ def build_static(dynamic_file: str) -> str:
         "autopurge.purgeInterval=1",
         "standaloneEnabled=false",
         "reconfigEnabled=true",
+        NO_EMPTY_VOTES,
         "admin.enableServer=false",
         "4lw.commands.whitelist=ruok,srvr,conf,mntr",
         # Nobody does anything who has not shown a password.
@@ -71,6 +75,11 @@ def join(member: Member, lines: Iterable[str]) -> str | None:
     if member.ordinal == 0 and not member.is_formed:
         return member.describe("participant") + "\n"
     return None
+
+
+def forms(member: Member, listed: str) -> bool:
+    """Whether it begins an ensemble of its own: only then nothing was ever on its disk."""
+    return not member.is_formed and parse_members(listed) == (member.describe("participant"),)
 
 
 def lists(member: Member, lines: Iterable[str]) -> bool:

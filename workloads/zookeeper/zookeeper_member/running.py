@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
-from .configuration import build_command, build_jaas, build_static, find_dynamic, join, lists, parse_members
+from .configuration import build_command, build_jaas, build_static, find_dynamic, forms, join, lists, parse_members
 from .member import CLIENT_PORT, CONFIGURATION, DATA, JAAS, LOG, Member
 
 ASK_SECONDS = 2.0
@@ -21,7 +21,10 @@ def run(member: Member, environment: Mapping[str, str]) -> NoReturn:
         folder.mkdir(parents=True, exist_ok=True)
     _write(DATA / "myid", str(member.number))
     _write(JAAS, build_jaas(member))
-    _write(CONFIGURATION, build_static(_find_members_file(member)))
+    members_file = _find_members_file(member)
+    if forms(member, Path(members_file).read_text()):
+        (LOG / "initialize").touch()  # ZooKeeper takes it away as it makes its data
+    _write(CONFIGURATION, build_static(members_file))
     command = [*build_command(int(environment.get("CAISSON_HEAP_MEGABYTES", "192"))), str(CONFIGURATION)]
     _say("starting", number=member.number)
     os.execvp(command[0], command)
