@@ -5,6 +5,7 @@ There are no nodes and no controllers, so what those would do is written by hand
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -12,13 +13,16 @@ import pytest_asyncio
 from api.apiserver import ApiServer
 from api.members import asked_for, make_claim, make_class, make_local_volume, make_node, make_pod
 from caisson_operator.api.resource import BackingCluster, load_backing_cluster
+from caisson_operator.backing_cluster.manifests import build_objects
+from caisson_operator.backing_cluster.provisioning import build_shape
 from caisson_operator.backing_cluster.room import BackingClusterRoom
+from caisson_operator.backing_cluster.wanted import read_wanted
 from caisson_operator.core.decisions import HeldUp, Plan, Refuse
 from caisson_operator.core.replacing import ReplaceMember
 from caisson_operator.core.volumes import GrowVolume
 from caisson_operator.effects.kube import KubeApi
 from caisson_operator.effects.kube_session import open_kube_api
-from fakes.backing_clusters import IMAGES
+from fakes.backing_clusters import IMAGES, PASSWORDS
 
 pytestmark = pytest.mark.asyncio
 
@@ -32,9 +36,9 @@ async def kube(server: ApiServer) -> AsyncIterator[KubeApi]:
         yield opened
 
 
-def resource(namespace: str, size: str = "1Gi") -> BackingCluster:
+def resource(namespace: str, size: str = "1Gi", **spec: Any) -> BackingCluster:
     metadata = {"name": "cache", "namespace": namespace, "uid": "0"}
-    return load_backing_cluster({"metadata": metadata, "spec": {"type": "redis", "storage": {"size": size}}})
+    return load_backing_cluster({"metadata": metadata, "spec": {"type": "redis", "storage": {"size": size}, **spec}})
 
 
 def build_room(kube: KubeApi, reads_nodes: bool = True) -> BackingClusterRoom:
@@ -51,6 +55,20 @@ async def test_a_claim_is_raised(server: ApiServer, namespace: str, kube: KubeAp
     await room.act(larger, decision.steps[0])
     assert asked_for(server, namespace, CLAIM) == "2Gi"
     assert not isinstance(room.decide(larger, await room.observe(larger)), Plan), "the passwords are refused next"
+
+
+async def test_the_stateful_set_is_applied_with_the_size_that_it_was_made_with(
+    server: ApiServer, namespace: str, kube: KubeApi
+) -> None:
+    """Kubernetes refuses any other."""
+    for size, members in (("1Gi", 3), ("2Gi", 5)):
+        cluster = resource(namespace, size, members=members)
+        wanted, observed = read_wanted(cluster, IMAGES), await build_room(kube).observe(cluster)
+        built = build_objects(wanted, PASSWORDS, build_shape(wanted, observed))
+        await kube.apply(next(made for made in built if made["kind"] == "StatefulSet"))
+    spec = server.get("statefulset", "cache", "-n", namespace)["spec"]
+    assert spec["replicas"] == 5
+    assert spec["volumeClaimTemplates"][0]["spec"]["resources"]["requests"]["storage"] == "1Gi"
 
 
 async def test_a_class_that_cannot_grow_is_told_and_not_asked_again(
