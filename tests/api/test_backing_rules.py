@@ -53,7 +53,7 @@ IN_LIFE = [
     Rule("type stays", redis(members=5), zookeeper(), "type is fixed once the cluster is made"),
     Rule("topology stays", redis(topology="replicated"), redis(topology="independent"), "topology is fixed"),
     Rule("members may change", redis(members=5), redis(members=4), "survives no more failures"),
-    Rule("volumes stay", redis(storage={"size": "1024Mi"}), redis(storage={"size": "2Gi"}), "storage.size is fixed"),
+    Rule("volumes never shrink", redis(storage={"size": "2Gi"}), redis(storage={"size": "1023Mi"}), "size can only grow"),
     Rule("classes stay", redis(), redis(storage={"size": "1Gi", "storageClassName": "fast"}), "storageClassName is fixed"),
 ]  # fmt: skip
 

@@ -3,17 +3,18 @@
 There are no nodes and no controllers, so what those would do is written by hand.
 """
 
-import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from api.apiserver import ApiServer
+from api.members import asked_for, make_claim, make_class, make_local_volume, make_node, make_pod
 from caisson_operator.api.resource import ShardedDatabase, load_sharded_database
 from caisson_operator.core.decisions import HeldUp
+from caisson_operator.core.replacing import ReplaceMember
+from caisson_operator.core.volumes import GrowVolume
 from caisson_operator.effects.kube import KubeApi, ObjectRef
 from caisson_operator.effects.kube_session import open_kube_api
 from caisson_operator.sharded_database import steps
@@ -27,8 +28,6 @@ from caisson_operator.sharded_database.wanted import Engine, read_wanted
 pytestmark = pytest.mark.asyncio
 
 ENGINE = Engine("image", "account")
-LABELS = {"caisson.dev/kind": "ShardedDatabase", "caisson.dev/database": "flights", "caisson.dev/shard": "s0"}
-SINCE = "2026-01-01T12:00:00Z"
 
 
 @pytest_asyncio.fixture
@@ -50,74 +49,11 @@ async def look(kube: KubeApi, namespace: str, reads_nodes: bool = True) -> Objec
     return await observe_objects(kube, read_wanted(resource(namespace), ENGINE), reads_nodes)
 
 
-def make_pod(server: ApiServer, namespace: str, name: str, role: str, node: str = "", is_ready: bool = True) -> str:
-    """As a kubelet and Patroni would leave it. Returns its uid."""
-    container = {"name": "postgresql", "image": "image"}
-    spec: dict[str, Any] = {"containers": [container], **({"nodeName": node} if node else {})}
-    labels = {**LABELS, **({"caisson.dev/role": role} if role else {})}
-    metadata = {"name": name, "labels": labels, "annotations": {"caisson.dev/template": "abc"}}
-    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
-    server.kubectl("create", "-n", namespace, "-f", "-", stdin=pod)
-    ready = {"type": "Ready", "status": str(is_ready), "lastTransitionTime": SINCE}
-    set_status(server, namespace, "pod", name, {"phase": "Running", "conditions": [ready]})
-    return str(server.get("pod", name, "-n", namespace)["metadata"]["uid"])
-
-
-def set_status(server: ApiServer, namespace: str, kind: str, name: str, status: dict[str, Any]) -> None:
-    server.kubectl(
-        "patch",
-        kind,
-        name,
-        "-n",
-        namespace,
-        "--subresource=status",
-        "--type=merge",
-        "-p",
-        json.dumps({"status": status}),
-    )
-
-
-def make_claim(
-    server: ApiServer, namespace: str, name: str, storage_class: str, volume: str = "", phase: str = "Bound"
-) -> str:
-    spec = {
-        "accessModes": ["ReadWriteOnce"],
-        "resources": {"requests": {"storage": "1Gi"}},
-        "storageClassName": storage_class,
-        "volumeName": volume or f"pv-{namespace}-{name}",
-    }
-    claim = {
-        "apiVersion": "v1",
-        "kind": "PersistentVolumeClaim",
-        "metadata": {"name": name, "labels": LABELS},
-        "spec": spec,
-    }
-    server.kubectl("create", "-n", namespace, "-f", "-", stdin=claim)
-    set_status(server, namespace, "pvc", name, {"phase": phase, "capacity": {"storage": "1Gi"}})
-    return str(server.get("pvc", name, "-n", namespace)["metadata"]["uid"])
-
-
-def make_class(server: ApiServer, name: str, can_grow: bool) -> None:
-    storage_class = {
-        "apiVersion": "storage.k8s.io/v1",
-        "kind": "StorageClass",
-        "metadata": {"name": name},
-        "provisioner": "example.com/none",
-        "allowVolumeExpansion": can_grow,
-    }
-    server.kubectl("apply", "-f", "-", stdin=storage_class)
-
-
-def asked_for(server: ApiServer, namespace: str, claim: str) -> str:
-    found = server.get("pvc", claim, "-n", namespace)
-    return str(found["spec"]["resources"]["requests"]["storage"])
-
-
 async def test_a_claim_is_raised_once_and_again_without_harm(server: ApiServer, namespace: str, kube: KubeApi) -> None:
     make_class(server, "elastic", can_grow=True)
     uid = make_claim(server, namespace, "data-flights-s0-0", "elastic")
     for _ in range(2):
-        await build_room(kube).act(resource(namespace), steps.GrowVolume("data-flights-s0-0", uid, "2Gi"))
+        await build_room(kube).act(resource(namespace), GrowVolume("data-flights-s0-0", uid, "2Gi"))
     assert asked_for(server, namespace, "data-flights-s0-0") == "2Gi"
     (volume,) = (await look(kube, namespace)).volumes
     assert (volume.requested_bytes, volume.capacity_bytes, volume.member) == (2 * 1024**3, 1024**3, "flights-s0-0")
@@ -130,7 +66,7 @@ async def test_a_class_that_cannot_grow_is_told_in_the_servers_words(
     uid = make_claim(server, namespace, "data-flights-s0-0", "rigid")
     room, larger = build_room(kube), resource(namespace, "2Gi")
     with pytest.raises(HeldUp, match=r"data-flights-s0-0 cannot grow to 2Gi: .*must support resize") as raised:
-        await room.act(larger, steps.GrowVolume("data-flights-s0-0", uid, "2Gi"))
+        await room.act(larger, GrowVolume("data-flights-s0-0", uid, "2Gi"))
     assert (await room.observe(larger)).refusals == {"data-flights-s0-0": str(raised.value)}
     assert (await room.observe(resource(namespace, "3Gi"))).refusals == {}, "another size is another question"
     assert asked_for(server, namespace, "data-flights-s0-0") == "1Gi"
@@ -167,7 +103,7 @@ async def test_a_replaced_member_loses_its_claim_and_its_pod_and_a_new_claim_sta
     make_class(server, "rigid", can_grow=False)
     pod = make_pod(server, namespace, "flights-s0-1", "")
     claim = make_claim(server, namespace, "data-flights-s0-1", "rigid", phase="Lost")
-    step = steps.ReplaceMember("s0", "flights-s0-1", pod, "data-flights-s0-1", claim)
+    step = ReplaceMember("flights-s0-1", pod, "data-flights-s0-1", claim)
     (volume,) = (await look(kube, namespace)).volumes
     assert (volume.is_gone, volume.uid) == (True, claim)
     await build_room(kube).act(resource(namespace), step)
@@ -203,28 +139,6 @@ async def test_a_volume_goes_with_its_node_where_it_is_local(server: ApiServer, 
     server.kubectl("delete", "node", node)
     assert [each.is_gone for each in (await look(kube, namespace)).volumes] == [True]
     assert [each.is_gone for each in (await look(kube, namespace, reads_nodes=False)).volumes] == [False]
-
-
-def make_node(server: ApiServer, name: str, unschedulable: bool = False) -> None:
-    labels = {"kubernetes.io/hostname": name}
-    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}}
-    server.kubectl("create", "-f", "-", stdin={**node, "spec": {"unschedulable": unschedulable}})
-
-
-def make_local_volume(server: ApiServer, name: str, node: str) -> None:
-    wish = {"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}
-    spec = {
-        "capacity": {"storage": "1Gi"},
-        "accessModes": ["ReadWriteOnce"],
-        "local": {"path": "/somewhere"},
-        "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [wish]}]}},
-    }
-    server.kubectl(
-        "create",
-        "-f",
-        "-",
-        stdin={"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name}, "spec": spec},
-    )
 
 
 async def test_a_pod_that_nobody_knows_any_more_counts_as_evicted(namespace: str, kube: KubeApi) -> None:

@@ -64,7 +64,11 @@ class RunningMember:
         (self.home / "data/myid").write_text(str(self.number))
         (self.home / "jaas.conf").write_text(build_jaas(Member("m", "m-0", "x", 1, False, self.passwords)))
         if not (self.home / "zoo.cfg").exists():
-            (self.home / "members.cfg").write_text("\n".join(lines) + "\n")
+            known = list(lines)
+            (self.home / "members.cfg").write_text("\n".join(known) + "\n")
+            if len(known) == 1:
+                (self.home / "log").mkdir()
+                (self.home / "log/initialize").touch()  # as zookeeper_member does for who forms the ensemble
             static = _replace(build_static(str(self.home / "members.cfg")), places)
             static = static.replace(f"secureClientPort={CLIENT_PORT}", f"secureClientPort={self.ports[3]}")
             (self.home / "zoo.cfg").write_text(static)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from demo.cluster import kubectl, say
+from demo.cluster import get, kubectl, say, wait_for
 from demo.release import Images
 from e2e.backing import Backing
 
@@ -101,6 +101,25 @@ def test_a_renewed_certificate_reaches_the_members_one_by_one(ensemble: Backing)
     renewed = ensemble.secret("keeper-tls")["tls.crt"].strip()
     for pod in (f"keeper-{n}" for n in range(3)):
         assert ensemble.run(pod, "zookeeper", _SHOWN) == renewed
+
+
+@pytest.mark.parametrize("role", ["follower", "leader"])
+def test_a_member_that_lost_its_volume_is_given_a_copy(ensemble: Backing, role: str) -> None:
+    """By hand, so that it keeps its vote: the nearest to a disk that was emptied."""
+    lost = next(member["name"] for member in ensemble.status()["members"] if member["role"] == role)
+    before = claim_uid(ensemble, lost)
+    with ensemble.load_ensemble() as load:
+        kubectl("delete", "pvc", f"data-{lost}", "--wait=false", namespace=ensemble.namespace)
+        ensemble.kill(lost)
+        wait_for("another claim", lambda: claim_uid(ensemble, lost) not in ("", before), 120, ensemble.explain)
+        ensemble.wait_whole(3)
+    must_be_whole(load)
+    assert participants(ensemble) == 3
+
+
+def claim_uid(ensemble: Backing, member: str) -> str:
+    claim = get("pvc", f"data-{member}", ensemble.namespace)
+    return str(claim["metadata"]["uid"]) if claim else ""
 
 
 def test_it_shrinks_to_one_member_that_still_serves(ensemble: Backing) -> None:

@@ -5,7 +5,9 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from .base import EMPTY, Quantity, Wire, rule, rules
+from caisson_operator.core.quantities import parse_duration_seconds
+
+from .base import EMPTY, Duration, Quantity, Wire, rule, rules
 from .sharded_database_spec import DeletionPolicy, Resources
 
 _IS_EVEN = "an even number of members survives no more failures than one fewer, and costs one more"
@@ -27,13 +29,13 @@ class Persistence(StrEnum):
 
 
 class BackingStorage(Wire):
-    """The volume of each member. Fixed once the cluster is made."""
+    """The volume of each member."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
             rule(
-                "quantity(string(self.size)).compareTo(quantity(string(oldSelf.size))) == 0",
-                "storage.size is fixed once the cluster is made: growing it is not built yet",
+                "quantity(string(self.size)).compareTo(quantity(string(oldSelf.size))) >= 0",
+                "storage.size can only grow: no volume can be made smaller",
             ),
             rule(
                 "has(self.storageClassName) == has(oldSelf.storageClassName) && "
@@ -44,7 +46,8 @@ class BackingStorage(Wire):
     )
 
     size: Quantity
-    """Size of each member's volume, such as 1Gi."""
+    """Size of each member's volume, such as 1Gi. It can be raised, if the StorageClass allows that: volumes then grow while
+    the cluster runs."""
     storage_class_name: Annotated[str, Field(min_length=1, max_length=253)] | None = None
     """StorageClass of the volumes. Without it the cluster's default class is used."""
 
@@ -88,6 +91,9 @@ class BackingClusterSpec(Wire):
     independent: primaries that know nothing of each other, for Redlock. Fixed once the cluster is made."""
     members: Annotated[int, Field(ge=1, le=7)] = 3
     """How many members: 3, 5 or 7, of type zookeeper also 1. kubectl scale backing/NAME --replicas=5."""
+    member_replace_delay: Duration = "10m"
+    """How long a member whose volume or node is gone for good may be away before it is made anew. One of an independent redis
+    is away for at least an hour and three minutes: it comes back without its locks, whose leases must be over by then."""
     storage: BackingStorage
     """The volume of each member."""
     resources: Resources = Field(default_factory=Resources, json_schema_extra=EMPTY)
@@ -98,3 +104,7 @@ class BackingClusterSpec(Wire):
     deletion_policy: DeletionPolicy = DeletionPolicy.RETAIN
     """What happens to volumes and credentials when the resource is deleted. Retain keeps them, and making the resource
     again under the same name goes on with them. The epoch is kept in either case."""
+
+    @property
+    def member_replace_delay_seconds(self) -> float:
+        return parse_duration_seconds(self.member_replace_delay)

@@ -65,7 +65,7 @@ class BackingClusterStatus(Wire):
     conditions: Annotated[tuple[Condition, ...], Field(max_length=16)] = Field(
         default=(), json_schema_extra=keyed_by("type")
     )
-    """Ready, Progressing, Degraded, LeaderLost and Updating, each with a stable reason."""
+    """Ready, Progressing, Degraded, LeaderLost, Updating and MemberLost, each with a stable reason."""
     binding: Binding | None = None
     """Where applications find how to connect."""
     leader: MemberName | None = None

@@ -8,6 +8,8 @@ from .backend_reference import Reference
 from .base import Duration, Wire, rule, rules
 from .sharded_database_spec import DeletionPolicy
 
+LONGEST_LEASE = "1h"
+
 
 class LockBackendType(StrEnum):
     REDIS = "redis"
@@ -56,7 +58,7 @@ class DistributedLockSpec(Wire):
                 "a lease on zookeeper is a session, of 4s at least: four ticks of the ensemble",
             ),
             rule(
-                "duration(self.lease) <= duration('1h')",
+                f"duration(self.lease) <= duration('{LONGEST_LEASE}')",
                 "a lease of more than an hour would keep a dead holder's lock as long",
             ),
             rule(

@@ -12,10 +12,13 @@ from typing import Any
 from caisson_operator.core.certificates import Authority, ServerAccess
 from caisson_operator.core.content import content_of, identity_of
 from caisson_operator.core.objects import read_secret
+from caisson_operator.core.pods import read_unready_since
+from caisson_operator.core.volumes import Volume, read_claimed_size
 from caisson_operator.effects.key_secrets import read_authority, read_certificate
 from caisson_operator.effects.kube import KubeApi, Manifest, ObjectRef
 from caisson_operator.effects.redis import RedisUnreachable, read_sentinel
 from caisson_operator.effects.redis import read_server as read_redis
+from caisson_operator.effects.volumes import observe_volume
 from caisson_operator.effects.zookeeper import ZooKeeperUnreachable
 from caisson_operator.effects.zookeeper import read_server as read_zookeeper
 
@@ -32,8 +35,11 @@ _RIGHTS = (
 )
 
 
-async def observe_cluster(kube: KubeApi, wanted: Wanted, status: Mapping[str, Any], now: datetime) -> Observed:
+async def observe_cluster(
+    kube: KubeApi, wanted: Wanted, status: Mapping[str, Any], now: datetime, reads_nodes: bool = False
+) -> Observed:
     objects = await _observe_objects(kube, wanted, status, now)
+    objects = replace(objects, volumes=await _observe_volumes(kube, wanted, objects.pods, reads_nodes))
     if objects.passwords is None or objects.authority is None:
         return objects
     access = _build_access(wanted, objects.passwords, objects.authority)
@@ -68,7 +74,6 @@ async def _observe_objects(kube: KubeApi, wanted: Wanted, status: Mapping[str, A
     by_name = {identity_of(manifest): manifest for manifest in found}
     pods = await kube.list("v1", "Pod", names.namespace, labels)
     troubles = await _observe_troubles(kube, names) if any(not _is_ready(pod) for pod in pods) or not pods else {}
-    claims = await kube.list("v1", "PersistentVolumeClaim", names.namespace, labels)
     stateful_set = by_name.get(("StatefulSet", names.cluster))
     credentials, authority = (by_name.get(("Secret", name)) for name in (names.credentials, names.authority))
     return Observed(
@@ -79,14 +84,22 @@ async def _observe_objects(kube: KubeApi, wanted: Wanted, status: Mapping[str, A
         authority=read_authority(authority),
         authority_uid=authority["metadata"]["uid"] if authority else "",
         certificate=read_certificate(by_name.get(("Secret", names.certificate))),
-        has_volumes=bool(claims),
         epoch=_read_epoch(by_name.get(("ConfigMap", names.epoch))),
         has_leading=("Endpoints", names.cluster) in by_name,
         is_formed=_data(by_name.get(("ConfigMap", names.ensemble))).get("formed") == "true",
         replicas=stateful_set["spec"]["replicas"] if stateful_set else None,
+        claimed_size=read_claimed_size(stateful_set) if stateful_set else "",
         pods=tuple(sorted((_build_pod(pod, troubles) for pod in pods), key=lambda pod: pod.ordinal)),
         status=status,
     )
+
+
+async def _observe_volumes(
+    kube: KubeApi, wanted: Wanted, pods: tuple[Pod, ...], reads_nodes: bool
+) -> tuple[Volume, ...]:
+    claims = await kube.list("v1", "PersistentVolumeClaim", wanted.owner.namespace, wanted.owner.labels)
+    ready = {pod.name for pod in pods if pod.is_ready}
+    return tuple([await observe_volume(kube, claim, ready, reads_nodes) for claim in claims])
 
 
 def _name_objects(wanted: Wanted, names: Names) -> list[ObjectRef]:
@@ -167,6 +180,8 @@ def _build_pod(pod: Manifest, troubles: Mapping[str, str]) -> Pod:
         template=(metadata.get("annotations") or {}).get(TEMPLATE, ""),
         is_ready=is_ready,
         is_leaving="deletionTimestamp" in metadata,
+        node=pod["spec"].get("nodeName", ""),
+        unready_since=read_unready_since(pod),
         trouble="" if is_ready else troubles.get(metadata["uid"], "") or troubles.get(f"data-{metadata['name']}", ""),
     )
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from caisson_operator.core.certificates import Authority, ServerCertificate
+from caisson_operator.core.volumes import Volume
 
 from .manifests import Passwords
 from .wanted import Wanted
@@ -24,6 +25,8 @@ class Pod:
     is_leaving: bool
     trouble: str = ""
     """Why it does not come up, where Kubernetes says so."""
+    node: str = ""
+    unready_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,11 @@ class Observed:
     authority_uid: str = ""
     certificate: ServerCertificate | None = None
     """What the members mount."""
-    has_volumes: bool = False
+    volumes: tuple[Volume, ...] = ()
+    claimed_size: str = ""
+    """What the StatefulSet makes its claims with; empty before it is made."""
+    refusals: Mapping[str, str] = field(default_factory=dict)
+    """Claim -> why the API server has refused, not long ago, to let it grow to the size that is wanted."""
     epoch: Epoch | None = None
     has_leading: bool = False
     """Whether there are Endpoints for the agents to write to."""
@@ -85,6 +92,10 @@ class Observed:
     """Member -> what came of asking it."""
     status: Mapping[str, Any] = field(default_factory=dict)
     """What was told last: only since when a leader leads is taken from it."""
+
+    @property
+    def has_volumes(self) -> bool:
+        return bool(self.volumes)
 
     def pod(self, name: str) -> Pod | None:
         return next((pod for pod in self.pods if pod.name == name), None)

@@ -39,6 +39,7 @@ def build_shape(wanted: Wanted, observed: Observed) -> Shape:
     return Shape(
         replicas=max(wanted.members, _count_needed(wanted, observed)),
         is_formed=is_formed,
+        claimed_size=observed.claimed_size,
         credentials_uid=observed.credentials_uid,
         authority_uid=observed.authority_uid,
         authority=observed.authority.certificate if observed.authority else "",

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from caisson_operator.api.backing_cluster_status import BackingClusterStatus
@@ -10,8 +10,11 @@ from caisson_operator.api.resource import BackingCluster
 from caisson_operator.core.certificates import ServerAccess
 from caisson_operator.core.decisions import Decision, HeldUp, Step
 from caisson_operator.core.images import Images
+from caisson_operator.core.replacing import ReplaceMember
+from caisson_operator.core.volumes import GrowVolume
 from caisson_operator.effects import redis, zookeeper
-from caisson_operator.effects.kube import KubeApi, ObjectRef
+from caisson_operator.effects.kube import KubeApi
+from caisson_operator.effects.members import MemberActor
 from caisson_operator.effects.room_context import RoomContext
 
 from . import steps
@@ -34,16 +37,24 @@ from .wanted import Wanted, read_wanted
 PASSWORD_BYTES = 24
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class BackingClusterRoom:
-    """Keeps nothing: every connection is opened for one question."""
+    """Every connection is opened for one question."""
 
     kube: KubeApi
     images: Images
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    reads_nodes: bool = False
+    _members: MemberActor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._members = MemberActor(self.kube, self.clock)
 
     async def observe(self, resource: BackingCluster) -> Observed:
-        return await observe_cluster(self.kube, self._read(resource), resource.status, self.clock())
+        wanted = self._read(resource)
+        observed = await observe_cluster(self.kube, wanted, resource.status, self.clock(), self.reads_nodes)
+        refusals = self._members.recall_refusals(wanted.owner.namespace, wanted.storage_size)
+        return replace(observed, refusals=refusals)
 
     def decide(self, resource: BackingCluster, observed: Observed) -> Decision:
         return decide(self._read(resource), observed)
@@ -65,7 +76,11 @@ class BackingClusterRoom:
                 for manifest in step.manifests:
                     await self.kube.apply(manifest)
             case steps.Evict():
-                await self._evict(wanted, step)
+                await self._members.evict(wanted.owner.namespace, step.member, step.uid)
+            case GrowVolume():
+                await self._members.grow(wanted.owner.namespace, step)
+            case ReplaceMember():
+                await self._members.replace(wanted.owner.namespace, step)
             case _:
                 await self._tell_members(wanted, step)
 
@@ -77,12 +92,6 @@ class BackingClusterRoom:
 
     def _read(self, resource: BackingCluster) -> Wanted:
         return read_wanted(resource, self.images)
-
-    async def _evict(self, wanted: Wanted, step: steps.Evict) -> None:
-        pod = ObjectRef("v1", "Pod", wanted.owner.namespace, step.member)
-        if not await self.kube.evict(pod, step.uid):
-            message = f"the PodDisruptionBudget keeps {step.member} from being restarted now"
-            raise HeldUp("EvictionRefused", message, LOOK_AGAIN_SECONDS)
 
     async def _tell_members(self, wanted: Wanted, step: Step) -> None:
         access = await read_access(self.kube, wanted)
@@ -132,4 +141,4 @@ def _build_passwords() -> Passwords:
 
 
 def build_room(context: RoomContext) -> BackingClusterRoom:
-    return BackingClusterRoom(context.kube, context.images)
+    return BackingClusterRoom(context.kube, context.images, reads_nodes=context.reads_nodes)

@@ -9,6 +9,7 @@ from caisson_operator.core.decisions import Decision, Plan, Refuse, Settled, Wai
 
 from .manifests import Names, find_template
 from .observed import Observed, Pod, find_leader, is_served, list_serving
+from .replacing import explain_lost
 from .updating import list_outdated
 from .wanted import Wanted
 
@@ -72,6 +73,7 @@ def _build_conditions(wanted: Wanted, observed: Observed, decision: Decision) ->
         _degraded(wanted, observed, decision),
         _leader_lost(wanted, observed),
         _updating(wanted, observed),
+        _member_lost(wanted, observed),
     )
 
 
@@ -129,6 +131,12 @@ def _updating(wanted: Wanted, observed: Observed) -> Condition:
         return _condition(ConditionType.UPDATING, FALSE, "UpToDate", "every member runs what is wanted")
     names = ", ".join(pod.name for pod in outdated)
     return _condition(ConditionType.UPDATING, TRUE, "MembersOutdated", f"to be restarted, the leader last: {names}")
+
+
+def _member_lost(wanted: Wanted, observed: Observed) -> Condition:
+    if lost := explain_lost(wanted, observed):
+        return _condition(ConditionType.MEMBER_LOST, TRUE, "VolumeGone", "; ".join(lost))
+    return _condition(ConditionType.MEMBER_LOST, FALSE, "NoneLost", "no member has lost its volume for good")
 
 
 def _summarize(wanted: Wanted, observed: Observed, decision: Decision) -> BackingPhase:

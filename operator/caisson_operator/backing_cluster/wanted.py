@@ -25,6 +25,7 @@ class Wanted:
     storage_class: str | None
     resources: Mapping[str, Mapping[str, str]]
     fsync: str
+    replace_delay_seconds: float
 
     @property
     def is_redis(self) -> bool:
@@ -50,4 +51,5 @@ def read_wanted(resource: BackingCluster, images: Images) -> Wanted:
         storage_class=spec.storage.storage_class_name,
         resources=spec.resources.model_dump(by_alias=True, exclude_none=True),
         fsync=str(spec.persistence or Persistence.EVERY_SECOND),
+        replace_delay_seconds=spec.member_replace_delay_seconds,
     )

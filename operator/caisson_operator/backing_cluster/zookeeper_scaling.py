@@ -38,6 +38,11 @@ def has_quorum(participants: frozenset[int], serving: frozenset[int]) -> bool:
     return len(participants & serving) > len(participants) // 2
 
 
+def take_vote(number: int, ensemble: Ensemble, observed: Observed) -> Decision:
+    """Of one whose data are gone: with a vote it could elect a leader that lacks what it has acknowledged itself."""
+    return _remove(number, ensemble, find_serving_numbers(observed), observed)
+
+
 def _remove(number: int, ensemble: Ensemble, serving: frozenset[int], observed: Observed) -> Decision:
     """The rest must have a quorum without it."""
     if not has_quorum(ensemble.participants - {number}, serving):

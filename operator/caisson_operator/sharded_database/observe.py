@@ -10,9 +10,12 @@ import psycopg
 
 from caisson_operator.core.content import content_of, identity_of
 from caisson_operator.core.layout import Login
+from caisson_operator.core.pods import read_unready_since
+from caisson_operator.core.volumes import read_claimed_size
 from caisson_operator.effects.key_secrets import read_authority, read_certificate
 from caisson_operator.effects.kube import KubeApi, Manifest, ObjectRef
 from caisson_operator.effects.postgres.sessions import Sessions
+from caisson_operator.effects.volumes import observe_volume
 
 from .credentials import COMING, build_login_password, read_credentials
 from .manifests.names import (
@@ -31,9 +34,8 @@ from .manifests.stateful_set import TEMPLATE
 from .observe_nodes import observe_cordoned
 from .observe_patroni import observe_patroni
 from .observe_shards import observe_shard
-from .observe_volumes import observe_volume
 from .observed import Objects, Observed, Pod, Shard
-from .patroni_state import read_member_state, read_time
+from .patroni_state import read_member_state
 from .wanted import Wanted
 
 _LISTED = (("v1", "Service"), ("policy/v1", "PodDisruptionBudget"), ("apps/v1", "StatefulSet"))
@@ -61,7 +63,7 @@ async def observe_objects(kube: KubeApi, wanted: Wanted, reads_nodes: bool = Fal
         passwords=_build_passwords(credentials, (login, login.follow(wanted.rotation))),
         secret_uids={m["metadata"]["name"]: m["metadata"]["uid"] for m in (credentials, authority) if m},
         has_volumes=bool(claims),
-        volumes=tuple([await observe_volume(kube, claim, ready, reads_nodes) for claim in claims]),
+        volumes=tuple([await observe_volume(kube, claim, ready, reads_nodes, _shard(claim)) for claim in claims]),
         authority=read_authority(authority),
         certificates={
             shard: found
@@ -69,7 +71,7 @@ async def observe_objects(kube: KubeApi, wanted: Wanted, reads_nodes: bool = Fal
             if (found := read_certificate(secret))
         },
         contents={identity_of(m): content_of(m) for m in [*listed, *filter(None, (credentials, authority, binding))]},
-        claimed_sizes={_shard(m): _claimed_size(m) for m in listed if m["kind"] == "StatefulSet"},
+        claimed_sizes={_shard(m): read_claimed_size(m) for m in listed if m["kind"] == "StatefulSet"},
         pods=tuple(sorted(pods, key=lambda pod: pod.name)),
         settings=patroni.settings,
         patroni=patroni.states,
@@ -135,16 +137,8 @@ def build_pod(pod: Manifest) -> Pod:
         template=annotations.get(TEMPLATE, ""),
         node=pod.get("spec", {}).get("nodeName", ""),
         is_leaving="deletionTimestamp" in metadata,
-        unready_since=_read_unready_since(pod),
+        unready_since=read_unready_since(pod),
     )
-
-
-def _read_unready_since(pod: Manifest) -> datetime | None:
-    """Of a pod that no node takes there is no such condition yet: since it was made."""
-    found = [c for c in pod.get("status", {}).get("conditions", []) if c["type"] == "Ready"]
-    if not found:
-        return read_time(pod["metadata"].get("creationTimestamp"))
-    return None if found[0]["status"] == "True" else read_time(found[0].get("lastTransitionTime"))
 
 
 def _is_running(pod: Manifest, conditions: Mapping[str, str]) -> bool:
@@ -161,10 +155,6 @@ def _conditions(pod: Manifest) -> dict[str, str]:
 
 def _shard(manifest: Mapping[str, Any]) -> str:
     return str(manifest["metadata"].get("labels", {}).get(SHARD_LABEL, ""))
-
-
-def _claimed_size(stateful_set: Mapping[str, Any]) -> str:
-    return str(stateful_set["spec"]["volumeClaimTemplates"][0]["spec"]["resources"]["requests"]["storage"])
 
 
 def _read_key(secret: Manifest | None, key: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from caisson_operator.core.certificates import Authority, ServerCertificate
 from caisson_operator.core.layout import APPLICATION_ROLE, FIRST_LOGIN, Bucket, Leaf, Login, SwitchGroup
+from caisson_operator.core.volumes import Volume
 
 from .patroni_state import NOTHING_TOLD, MemberState, PatroniState
 from .recorded import NOTHING_RECORDED, Recorded
@@ -162,21 +163,6 @@ class Pod:
     node: str = ""
     is_leaving: bool = False
     unready_since: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Volume:
-    """A member's claim of storage. Bytes are 0 where nothing is said."""
-
-    name: str
-    shard: str
-    member: str
-    uid: str
-    requested_bytes: int = 0
-    capacity_bytes: int = 0
-    is_bound: bool = True
-    is_gone: bool = False  # for good: Kubernetes has lost it, or the only node that it can be on
-    is_leaving: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from caisson_operator.core.pods import read_time
+
 from .manifests import ShardNames
 
 Annotations = Mapping[str, str]
@@ -104,15 +106,6 @@ def _read_line(line: list[Any]) -> HistoryLine:
         at=read_time(line[3]) if len(line) > 3 else None,
         new_leader=str(line[4]) if len(line) > 4 else "",
     )
-
-
-def read_time(text: str | None) -> datetime | None:
-    """None for what is no time, or one that leaves its zone open."""
-    try:
-        moment = datetime.fromisoformat(text) if text else None
-    except ValueError:
-        return None
-    return moment if moment and moment.tzinfo else None
 
 
 def _read_number(text: str | None) -> int:

@@ -21,8 +21,7 @@ from caisson_operator.api.failover_status import (
     SwitchoverPhase,
     SwitchoverStatus,
 )
-
-from .patroni_state import read_time
+from caisson_operator.core.pods import read_time
 
 Model = TypeVar("Model", bound=Wire)
 

@@ -1,7 +1,4 @@
-"""Members whose volume is gone for good: after a grace they are made anew, as a copy of their leader. Pure.
-
-A volume is gone when Kubernetes calls its claim lost, or when it is bound to a node that exists no more. Its pod can then
-never start again, and Kubernetes alone would wait forever.
+"""Members whose volume is gone for good (core/replacing.py): they are made anew, as a copy of their leader. Pure.
 
 What must hold, since what a volume had is given up with it:
 - the shard's leader is there, and has every acknowledged commit; the member neither leads nor streams;
@@ -10,31 +7,29 @@ What must hold, since what a volume had is given up with it:
 """
 
 from collections.abc import Iterator
-from datetime import timedelta
 
-from caisson_operator.core.decisions import Decision, Plan, Settled
+from caisson_operator.core.decisions import Decision
+from caisson_operator.core.replacing import (
+    explain_gone,
+    find_due,
+    miss_grace,
+    miss_others,
+    miss_pod,
+    replace_member,
+)
+from caisson_operator.core.volumes import Volume
 
-from . import steps
-from .observed import Observed, Volume
+from .observed import Observed
 from .wanted import Wanted
 
 
 def decide_replacement(wanted: Wanted, observed: Observed) -> Decision:
-    """What can be done at once: whatever else is due does not wait for the grace."""
-    for volume in _list_gone(wanted, observed):
-        pod = observed.objects.pod(volume.member)
-        if pod and not _find_hindrance(volume, wanted, observed):
-            step = steps.ReplaceMember(volume.shard, pod.name, pod.uid, volume.name, volume.uid)
-            return Plan((step,), "ReplacingMember", f"{volume.name} is gone for good; {pod.name} begins anew as a copy")
-    return Settled()
+    due = find_due(_list_gone(wanted, observed), lambda volume: _find_hindrance(volume, wanted, observed))
+    return replace_member(due, observed.objects.pods, "as a copy")
 
 
 def explain_lost(wanted: Wanted, observed: Observed) -> tuple[str, ...]:
-    """For each volume that is gone, what its replacement waits for."""
-    return tuple(
-        f"{volume.name} is gone for good: {_find_hindrance(volume, wanted, observed) or 'its member is replaced'}"
-        for volume in _list_gone(wanted, observed)
-    )
+    return explain_gone(_list_gone(wanted, observed), lambda volume: _find_hindrance(volume, wanted, observed))
 
 
 def _list_gone(wanted: Wanted, observed: Observed) -> Iterator[Volume]:
@@ -43,10 +38,13 @@ def _list_gone(wanted: Wanted, observed: Observed) -> Iterator[Volume]:
 
 def _find_hindrance(volume: Volume, wanted: Wanted, observed: Observed) -> str:
     """What stands against it; empty if nothing does."""
-    pod = observed.objects.pod(volume.member)
-    if pod is None or pod.is_leaving or volume.is_leaving:
-        return f"{volume.member} is being made anew"
-    return _miss_leader(volume, observed) or _miss_others(volume, observed) or _miss_grace(volume, wanted, observed)
+    members = observed.objects.members(volume.shard)
+    return (
+        miss_pod(volume, members)
+        or _miss_leader(volume, observed)
+        or miss_others(volume, members, observed.objects.volumes)
+        or miss_grace(volume, members, wanted.replace_delay_seconds, observed.now)
+    )
 
 
 def _miss_leader(volume: Volume, observed: Observed) -> str:
@@ -59,18 +57,3 @@ def _miss_leader(volume: Volume, observed: Observed) -> str:
     if observed.objects.is_synchronous(volume.shard) and state.sync_leader != state.leader:
         return f"Patroni does not say yet that {state.leader} has every acknowledged commit"
     return ""
-
-
-def _miss_others(volume: Volume, observed: Observed) -> str:
-    others = [pod for pod in observed.objects.members(volume.shard) if pod.name != volume.member]
-    gone = {each.member for each in observed.objects.volumes if each.is_gone}
-    away = ", ".join(pod.name for pod in others if not pod.is_ready and pod.name not in gone)
-    return f"{away} must be ready first" if away else ""
-
-
-def _miss_grace(volume: Volume, wanted: Wanted, observed: Observed) -> str:
-    pod = observed.objects.pod(volume.member)
-    if pod is None or pod.unready_since is None:
-        return f"{volume.member} is ready"
-    due = pod.unready_since + timedelta(seconds=wanted.replace_delay_seconds)
-    return f"its member is replaced at {due:%Y-%m-%dT%H:%M:%SZ}" if observed.now < due else ""

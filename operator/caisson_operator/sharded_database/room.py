@@ -10,8 +10,11 @@ import psycopg
 from caisson_operator.api.resource import ShardedDatabase
 from caisson_operator.api.sharded_database_status import ShardedDatabaseStatus
 from caisson_operator.core.decisions import Decision, HeldUp, Refused, Step
+from caisson_operator.core.replacing import ReplaceMember
+from caisson_operator.core.volumes import GrowVolume
 from caisson_operator.effects.engine_access import ENGINE_ACCOUNT
 from caisson_operator.effects.kube import KubeApi
+from caisson_operator.effects.members import MemberActor
 from caisson_operator.effects.patroni import (
     SwitchoverRefused,
     SwitchoverUnfinished,
@@ -25,7 +28,6 @@ from . import steps
 from .access import Access, read_access
 from .act_on_certificates import create_authority, issue
 from .act_on_credentials import PASSWORD_BYTES, change_credentials
-from .act_on_members import MemberActor
 from .act_on_shards import ShardActor
 from .credentials import build_credentials
 from .decide import decide
@@ -95,8 +97,12 @@ class ShardedDatabaseRoom:
                 await self._configure(wanted, step)
             case steps.SwitchOver():
                 await self._switch_over(wanted, step)
-            case steps.Evict() | steps.GrowVolume() | steps.ReplaceMember():
-                await self._members.act(wanted.database.namespace, step)
+            case steps.Evict():
+                await self._members.evict(wanted.database.namespace, step.member, step.uid)
+            case GrowVolume():
+                await self._members.grow(wanted.database.namespace, step)
+            case ReplaceMember():
+                await self._members.replace(wanted.database.namespace, step)
             case steps.RestartMember():
                 await self._restart(wanted, step)
             case steps.ApplyMigration():

@@ -200,26 +200,6 @@ class RestartMember(Step):
 
 
 @dataclass(frozen=True, slots=True)
-class GrowVolume(Step):
-    """Raise what a claim asks for."""
-
-    claim: str
-    uid: str
-    size: str
-
-
-@dataclass(frozen=True, slots=True)
-class ReplaceMember(Step):
-    """Give up a member's volume and have its pod made anew: this very claim, and this very pod."""
-
-    shard: str
-    member: str
-    uid: str
-    claim: str
-    claim_uid: str
-
-
-@dataclass(frozen=True, slots=True)
 class OnGroup(Step):
     """A step of one switch group."""
 

@@ -10,6 +10,7 @@ from caisson_operator.backing_cluster import steps
 from caisson_operator.backing_cluster.decide import decide
 from caisson_operator.backing_cluster.observed import Observed, RedisView, find_leader
 from caisson_operator.core.decisions import Plan, Refuse, Settled, Wait
+from caisson_operator.core.volumes import Volume
 from fakes.backing_clusters import (
     AUTHORITY,
     CERTIFICATE,
@@ -75,7 +76,7 @@ def test_more_members_need_no_other_certificate() -> None:
 
 
 def test_does_not_make_new_passwords_for_volumes_that_know_the_old_ones() -> None:
-    decision = decide(REDIS, Observed(NOW, has_volumes=True))
+    decision = decide(REDIS, Observed(NOW, volumes=(Volume("data-cache-0", "", "cache-0", "uid"),)))
     assert isinstance(decision, Refuse)
     assert decision.reason == "CredentialsLost"
 

@@ -10,6 +10,7 @@ from zookeeper_member.configuration import (
     build_static,
     confine,
     find_dynamic,
+    forms,
     join,
     lists,
     parse_members,
@@ -33,6 +34,16 @@ def test_the_first_member_forms_the_ensemble_alone() -> None:
 
 def test_it_is_never_formed_a_second_time() -> None:
     assert join(replace(FIRST, is_formed=True), ()) is None
+
+
+def test_only_who_forms_it_may_begin_with_an_empty_disk_and_a_vote() -> None:
+    alone = join(FIRST, ())
+    assert alone is not None
+    assert forms(FIRST, alone)
+    assert not forms(replace(FIRST, is_formed=True), alone)
+    assert not forms(FIRST, f"{alone}server.2=keeper-1.x:2888:3888:participant")
+    assert not forms(SECOND, alone)
+    assert "db.autocreate=false" in build_static("x")
 
 
 def test_a_first_member_that_lost_its_volume_joins_those_that_are_there() -> None:

@@ -4,11 +4,11 @@ from dataclasses import replace
 from typing import Any
 
 from caisson_operator.core.decisions import Plan, Refuse, Settled, Wait
-from caisson_operator.sharded_database import steps
+from caisson_operator.core.volumes import GrowVolume, Volume
 from caisson_operator.sharded_database.configuring import decide_settings
 from caisson_operator.sharded_database.decide import decide
 from caisson_operator.sharded_database.growing import decide_growth, find_storage_size, judge_growth
-from caisson_operator.sharded_database.observed import Observed, Volume
+from caisson_operator.sharded_database.observed import Observed
 from caisson_operator.sharded_database.provisioning import build_objects
 from caisson_operator.sharded_database.wanted import Wanted
 from fakes.members import change, see
@@ -30,7 +30,7 @@ def observe(wanted: Wanted, *volumes: Volume) -> Observed:
 def test_claims_that_ask_for_less_are_raised() -> None:
     growth = decide(WANTED, observe(WANTED, volume(0, requested_bytes=2 * GIBIBYTE), volume(1)))
     assert isinstance(growth, Plan)
-    assert growth.steps == (steps.GrowVolume("data-flights-s0-1", "uid-1", "2Gi"),)
+    assert growth.steps == (GrowVolume("data-flights-s0-1", "uid-1", "2Gi"),)
 
 
 def test_a_claim_that_asks_for_more_is_left_alone() -> None:

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from caisson_operator.core.decisions import Plan, Settled
-from caisson_operator.sharded_database import replacing, steps
+from caisson_operator.core.replacing import ReplaceMember
+from caisson_operator.core.volumes import Volume, find_host_names
+from caisson_operator.sharded_database import replacing
 from caisson_operator.sharded_database.decide import decide
-from caisson_operator.sharded_database.observe_volumes import find_host_names
-from caisson_operator.sharded_database.observed import Observed, Volume
+from caisson_operator.sharded_database.observed import Observed
 from caisson_operator.sharded_database.replacing import decide_replacement, explain_lost
 from caisson_operator.sharded_database.status import build_status
 from fakes.members import build_members, change, see
@@ -19,7 +20,7 @@ from fakes.observations import NOW, build_wanted
 WANTED = build_wanted(1, membersPerShard=3)
 GONE_SINCE = NOW - timedelta(minutes=11)
 AWAY: dict[str, Any] = {"is_ready": False, "is_running": False, "role": "", "node": "", "unready_since": GONE_SINCE}
-STEP = steps.ReplaceMember("s0", "flights-s0-1", "uid-flights-s0-1", "data-flights-s0-1", "claim-1")
+STEP = ReplaceMember("flights-s0-1", "uid-flights-s0-1", "data-flights-s0-1", "claim-1")
 
 
 def volume(place: int, is_gone: bool = True) -> Volume:

@@ -27,6 +27,9 @@ CLASSPATH = ":".join(f"/usr/share/java/{jar}.jar" for jar in _JARS)
 TOLD = ("QuorumPeer", "Leader", "Follower")
 """Of ZooKeeper's classes, those whose log tells of elections."""
 
+# One that has a vote and nothing on its disk has lost what it acknowledged: it elects nobody before it was given a copy.
+NO_EMPTY_VOTES = "db.autocreate=false"
+
 
 def build_static(dynamic_file: str) -> str:
     lines = [
@@ -44,6 +47,7 @@ def build_static(dynamic_file: str) -> str:
         "reconfigEnabled=true",
         # Else it binds to what its name leads to, and ends where DNS does not know the name for three seconds.
         "quorumListenOnAllIPs=true",
+        NO_EMPTY_VOTES,
         "admin.enableServer=false",
         "4lw.commands.whitelist=ruok,srvr,conf,mntr",
         # Nobody does anything who has not shown a password.
@@ -125,6 +129,11 @@ def join(member: Member, lines: Iterable[str]) -> str | None:
     if member.ordinal == 0 and not member.is_formed:
         return member.describe("participant") + "\n"
     return None
+
+
+def forms(member: Member, listed: str) -> bool:
+    """Whether it begins an ensemble of its own: only then nothing was ever on its disk."""
+    return not member.is_formed and parse_members(listed) == (member.describe("participant"),)
 
 
 def lists(member: Member, lines: Iterable[str]) -> bool:

@@ -16,6 +16,7 @@ from .configuration import (
     build_static,
     confine,
     find_dynamic,
+    forms,
     join,
     lists,
     parse_members,
@@ -35,7 +36,10 @@ def run(member: Member, environment: Mapping[str, str]) -> NoReturn:
     _write(JAAS, build_jaas(member))
     _write(KEY_STORE, build_key_store((TLS / "tls.key").read_text(), (TLS / "tls.crt").read_text()))
     await_name(member.host)
-    _write(CONFIGURATION, build_static(_find_members_file(member)))
+    members_file = _find_members_file(member)
+    if forms(member, Path(members_file).read_text()):
+        (LOG / "initialize").touch()  # ZooKeeper takes it away as it makes its data
+    _write(CONFIGURATION, build_static(members_file))
     command = [*build_command(int(environment.get("CAISSON_HEAP_MEGABYTES", "192"))), str(CONFIGURATION)]
     _say("starting", number=member.number)
     os.execvp(command[0], command)

@@ -18,6 +18,8 @@ class Shape:
 
     replicas: int
     is_formed: bool
+    claimed_size: str = ""
+    """What the StatefulSet was made with, which Kubernetes admits no change of; empty: it is made now."""
     credentials_uid: str = ""
     """Of the Secret that was seen."""
     authority_uid: str = ""

@@ -137,7 +137,7 @@ def build_stateful_set(wanted: Wanted, shape: Shape) -> Manifest:
         "metadata": {"name": "data", "labels": wanted.owner.labels},
         "spec": {
             "accessModes": ["ReadWriteOnce"],
-            "resources": {"requests": {"storage": wanted.storage_size}},
+            "resources": {"requests": {"storage": shape.claimed_size or wanted.storage_size}},
             **storage_class,
         },
     }

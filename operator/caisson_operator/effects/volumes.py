@@ -1,26 +1,25 @@
 """The claims of the members, as frozen volumes in our words. Reads only."""
 
 from collections.abc import Collection
-from typing import Any
 
 from caisson_operator.core.quantities import parse_quantity
-from caisson_operator.effects.kube import KubeApi, Manifest, ObjectRef
+from caisson_operator.core.volumes import HOSTNAME_LABEL, Volume, find_host_names
 
-from .manifests.names import SHARD_LABEL
-from .observed import Volume
+from .kube import KubeApi, Manifest, ObjectRef
 
-HOSTNAME_LABEL = "kubernetes.io/hostname"
 CLAIM_PREFIX = "data-"  # the name of the StatefulSet's claim template
 
 
-async def observe_volume(kube: KubeApi, claim: Manifest, present: Collection[str], reads_nodes: bool) -> Volume:
+async def observe_volume(
+    kube: KubeApi, claim: Manifest, present: Collection[str], reads_nodes: bool, shard: str = ""
+) -> Volume:
     """`present` are the members that are ready: of their volumes it is not asked whether they are gone."""
     metadata, spec, status = claim["metadata"], claim["spec"], claim.get("status", {})
     member, phase = metadata["name"].removeprefix(CLAIM_PREFIX), status.get("phase", "")
     must_ask = reads_nodes and phase == "Bound" and member not in present
     return Volume(
         name=metadata["name"],
-        shard=metadata.get("labels", {}).get(SHARD_LABEL, ""),
+        shard=shard,
         member=member,
         uid=metadata["uid"],
         requested_bytes=_read_bytes(spec.get("resources", {}).get("requests", {})),
@@ -36,18 +35,6 @@ async def _is_node_gone(kube: KubeApi, volume_name: str) -> bool:
     volume = await kube.get(ObjectRef("v1", "PersistentVolume", "", volume_name)) if volume_name else None
     names = find_host_names(volume or {})
     return bool(names) and not any([await kube.list("v1", "Node", labels={HOSTNAME_LABEL: name}) for name in names])
-
-
-def find_host_names(volume: Manifest) -> frozenset[str]:
-    """Of the nodes that a local volume is bound to; empty where one of its terms names no node."""
-    required = volume.get("spec", {}).get("nodeAffinity", {}).get("required", {})
-    terms = [_find_names(term) for term in required.get("nodeSelectorTerms", [])]
-    return frozenset().union(*terms) if all(terms) else frozenset()
-
-
-def _find_names(term: dict[str, Any]) -> frozenset[str]:
-    wishes = [wish for wish in term.get("matchExpressions", []) if wish["key"] == HOSTNAME_LABEL]
-    return frozenset(name for wish in wishes if wish["operator"] == "In" for name in wish["values"])
 
 
 def _read_bytes(amounts: dict[str, str]) -> int:

@@ -7,18 +7,15 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import assert_never
 
 from caisson_operator.core.decisions import HeldUp
-from caisson_operator.effects.kube import Conflict, KubeApi, KubeError, ObjectRef
+from caisson_operator.core.replacing import ReplaceMember
+from caisson_operator.core.volumes import ASK_AGAIN_SECONDS, NOT_GROWN, GrowVolume
 
-from . import steps
-from .growing import ASK_AGAIN_SECONDS, NOT_GROWN
+from .kube import Conflict, KubeApi, KubeError, ObjectRef
 
 LOOK_AGAIN_SECONDS = 2.0
 REFUSED = (403, 422)  # what admission, a quota or the class of storage says no with
-
-MemberStep = steps.Evict | steps.GrowVolume | steps.ReplaceMember
 
 
 @dataclass(slots=True)
@@ -29,17 +26,6 @@ class MemberActor:
     clock: Callable[[], datetime]
     _refusals: dict[tuple[str, str, str], tuple[datetime, str]] = field(default_factory=dict)
 
-    async def act(self, namespace: str, step: MemberStep) -> None:
-        match step:
-            case steps.Evict():
-                await self._evict(namespace, step.member, step.uid)
-            case steps.GrowVolume():
-                await self._grow(namespace, step)
-            case steps.ReplaceMember():
-                await self._replace(namespace, step)
-            case _:
-                assert_never(step)
-
     def recall_refusals(self, namespace: str, size: str) -> dict[str, str]:
         """Claim -> why it could not grow to this size. Not for ever: a class of storage, or a quota, may change."""
         limit, now = timedelta(seconds=ASK_AGAIN_SECONDS), self.clock()
@@ -47,12 +33,12 @@ class MemberActor:
         found = self._refusals.items()
         return {claim: told for (at, claim, wanted), (_, told) in found if (at, wanted) == (namespace, size)}
 
-    async def _evict(self, namespace: str, member: str, uid: str) -> None:
+    async def evict(self, namespace: str, member: str, uid: str) -> None:
         if not await self.kube.evict(ObjectRef("v1", "Pod", namespace, member), uid):
             message = f"a PodDisruptionBudget keeps {member} from being restarted now"
             raise HeldUp("EvictionRefused", message, LOOK_AGAIN_SECONDS)
 
-    async def _grow(self, namespace: str, step: steps.GrowVolume) -> None:
+    async def grow(self, namespace: str, step: GrowVolume) -> None:
         """Whether a class of storage can grow, only the API server says: classes belong to the cluster."""
         claim = ObjectRef("v1", "PersistentVolumeClaim", namespace, step.claim)
         change = {"metadata": {"uid": step.uid}, "spec": {"resources": {"requests": {"storage": step.size}}}}
@@ -65,8 +51,8 @@ class MemberActor:
             self._refusals[(namespace, step.claim, step.size)] = (self.clock(), told)
             raise HeldUp(NOT_GROWN, told, LOOK_AGAIN_SECONDS) from error
 
-    async def _replace(self, namespace: str, step: steps.ReplaceMember) -> None:
+    async def replace(self, namespace: str, step: ReplaceMember) -> None:
         """The claim first: it goes once no pod uses it, and the next pod is then given a new one."""
         with contextlib.suppress(Conflict):  # the claim is a new one already
             await self.kube.delete(ObjectRef("v1", "PersistentVolumeClaim", namespace, step.claim), step.claim_uid)
-        await self._evict(namespace, step.member, step.uid)
+        await self.evict(namespace, step.member, step.uid)
