@@ -25,10 +25,10 @@ HANDOVERS, BASELINE_HANDOVERS = 600, 60
 RIVALS, TURN_SECONDS = 8, 5.0
 DEAD, LEASE_SECONDS = 50, 5.0
 ACQUISITIONS = int(os.environ.get("ACQUISITIONS", "100000"))
-SHARES = {"redis": 0.8, "zookeeper": 0.1, "database": 0.1}
+SHARES = {"redis": 0.75, "redlock": 0.05, "zookeeper": 0.1, "database": 0.1}
 CONTROL_SHARE = 20
-FAULTS = Faults(stop_every=4.0, kill_every=10.0, cut_every=10.0, failover_every=60.0)
-CONTROL_FAULTS = Faults(stop_every=0.5, kill_every=2.0, cut_every=2.0, failover_every=20.0)
+FAULTS = Faults(stop_every=4.0, kill_every=10.0, cut_every=10.0, failover_every=40.0, loss_every=50.0)
+CONTROL_FAULTS = Faults(stop_every=0.5, kill_every=2.0, cut_every=2.0, failover_every=12.0, loss_every=15.0)
 UNLOCK = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) else return 0 end"
 WAITER = (
     "import sys, threading, caisson; locks = caisson.DistributedLock.connect(url=sys.argv[1], lease=float(sys.argv[2])); "

@@ -3,19 +3,27 @@
 While it is cut nothing passes, either way, and nobody is told; what was on its way arrives late. New connections wait.
 """
 
+import random
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 CHUNK = 65536
+LINE_END = b"\r\n"
+
+FindPort = Callable[[], int]
+"""Where a connection leads that is made now. Raises OSError where that cannot be told."""
+Reword = Callable[[bytes], bytes]
+"""What a client hears in the place of a line that the server said."""
 
 
 class Relay:
-    """Listens on `port` of loopback. `find_port` is where a connection leads that is made now."""
+    """Listens on `port` of loopback. With `reword` what the server says has to be lines: it is passed on in whole ones."""
 
-    def __init__(self, find_port: Callable[[], int]) -> None:
+    def __init__(self, find_port: FindPort, reword: Reword | None = None) -> None:
         self._find_port = find_port
+        self._reword = reword
         self._is_whole = threading.Event()
         self._is_whole.set()
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -43,14 +51,14 @@ class Relay:
     def _serve(self, client: socket.socket) -> None:
         self._is_whole.wait()
         with client, suppress(OSError), socket.create_connection(("127.0.0.1", self._find_port())) as server:
-            back = threading.Thread(target=self._pump, args=(server, client), daemon=True)
+            back = threading.Thread(target=self._pump, args=(server, client, self._reword), daemon=True)
             back.start()
-            self._pump(client, server)
+            self._pump(client, server, None)
             back.join()
 
-    def _pump(self, source: socket.socket, target: socket.socket) -> None:
+    def _pump(self, source: socket.socket, target: socket.socket, reword: Reword | None) -> None:
         with suppress(OSError):
-            while data := source.recv(CHUNK):
+            for data in _receive(source) if reword is None else _reworded(_receive(source), reword):
                 self._is_whole.wait()
                 target.sendall(data)
         for end in (source, target):
@@ -58,10 +66,52 @@ class Relay:
                 end.shutdown(socket.SHUT_RDWR)
 
 
+def _receive(source: socket.socket) -> Iterator[bytes]:
+    while data := source.recv(CHUNK):
+        yield data
+
+
+def _reworded(chunks: Iterator[bytes], reword: Reword) -> Iterator[bytes]:
+    """Whole lines only: the rest of a chunk waits for the next one."""
+    rest = b""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(LINE_END)
+        yield b"".join(reword(line) + LINE_END for line in lines)
+
+
+class Way:
+    """All relays between a client and the servers of its store."""
+
+    def __init__(self) -> None:
+        self._relays: list[Relay] = []
+
+    def lead_to(self, find_port: FindPort, reword: Reword | None = None) -> int:
+        """One more server: the port that leads to it."""
+        self._relays.append(Relay(find_port, reword))
+        return self._relays[-1].port
+
+    def cut(self) -> None:
+        for relay in self._relays:
+            relay.cut()
+
+    def cut_some(self, dice: random.Random) -> None:
+        """As many servers as the dice say, or all, are out of reach."""
+        for relay in dice.sample(self._relays, dice.randint(1, len(self._relays))):
+            relay.cut()
+
+    def heal(self) -> None:
+        for relay in self._relays:
+            relay.heal()
+
+    def close(self) -> None:
+        for relay in self._relays:
+            relay.close()
+
+
 @contextmanager
-def running_relay(find_port: Callable[[], int]) -> Iterator[Relay]:
-    relay = Relay(find_port)
+def open_way() -> Iterator[Way]:
+    way = Way()
     try:
-        yield relay
+        yield way
     finally:
-        relay.close()
+        way.close()

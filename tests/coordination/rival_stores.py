@@ -1,24 +1,21 @@
 """The stores that rivals' locks are in, each with what its operator does for it, and with what becomes of a store."""
 
-import json
-import threading
-import time
+import random
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-import redis
 from kazoo.client import KazooClient
 
 from caisson.locks.zookeeper.layout import Space
 from coordination.opening import open_database
-from coordination.redis import Server, running_redis, running_replica, running_sentinel
+from coordination.relay import Way
+from coordination.rival_redis import HOST, LEASE_SECONDS, running_independent_store, running_sentinel_store
 from coordination.zookeeper import Ensemble, running_ensemble
 from postgres.clusters import Cluster, running_clusters
 
-SPACE, MASTER = "demo/rivals", "locks"
-LEASE_SECONDS = 1.0
+SPACE = "demo/rivals"
 
 
 class RivalStore(Protocol):
@@ -26,72 +23,19 @@ class RivalStore(Protocol):
     def forgotten_seconds(self) -> float:
         """After so long without a word from its holder a lock is somebody else's."""
 
-    def entries(self, port: int | None = None) -> Mapping[str, str]:
-        """Of a lock space's binding; through a relay on `port`, if there is one."""
+    def entries(self, way: Way | None = None) -> Mapping[str, str]:
+        """Of a lock space's binding, for a client that goes that way."""
 
-    def port(self) -> int:
-        """Where the store serves now, for a relay. Raises OSError where that cannot be told."""
-
-    def fail_over(self) -> None:
+    def fail_over(self, dice: random.Random) -> None:
         """What serves is killed; returns once the store serves again and has all its members."""
 
 
-class Agent(threading.Thread):
-    """Raises the epoch of whoever Sentinel says is primary, whenever its replication id is another."""
+@runtime_checkable
+class ForgetfulStore(RivalStore, Protocol):
+    """One whose tokens do not go back even if it loses all that it has."""
 
-    def __init__(self, sentinel: Server, servers: list[Server]) -> None:
-        super().__init__(daemon=True)
-        self.epoch = 0
-        self.must_end = threading.Event()
-        self._sentinel = sentinel
-        self._servers = {server.port: server for server in servers}
-
-    def primary(self) -> Server:
-        _, port = self._sentinel.connect().sentinel_get_master_addr_by_name(MASTER)  # type: ignore[misc]
-        return self._servers[int(port)]
-
-    def run(self) -> None:
-        while not self.must_end.wait(0.05):
-            with suppress(redis.RedisError, OSError):
-                self._look(self.primary())
-
-    def _look(self, primary: Server) -> None:
-        client = primary.connect()
-        known = client.info("replication")
-        if known["role"] == "master" and client.hget("caisson:epoch", "replid") != known["master_replid"]:
-            self.epoch += 1
-            primary.raise_epoch(self.epoch)
-
-
-@dataclass(frozen=True, slots=True)
-class SentinelStore:
-    """A Redis primary with a replica under a Sentinel, and an agent as the one in a managed server's pod."""
-
-    agent: Agent
-    sentinel: Server
-    forgotten_seconds: float = LEASE_SECONDS
-
-    def entries(self, port: int | None = None) -> Mapping[str, str]:
-        """Behind a relay nobody asks a Sentinel, who would tell the way around it."""
-        place = {"backend": "redis", "host": "127.0.0.1", "port": str(port or self.port())}
-        sentinels = json.dumps([{"host": "127.0.0.1", "port": self.sentinel.port}])
-        return place if port else {**place, "master": MASTER, "sentinels": sentinels}
-
-    def port(self) -> int:
-        try:
-            return self.agent.primary().port
-        except redis.RedisError as error:
-            raise ConnectionError("the Sentinel did not answer") from error
-
-    def fail_over(self) -> None:
-        """The other one is promoted and its epoch raised; the dead one comes back as its replica."""
-        before, epoch = self.agent.primary(), self.agent.epoch
-        before.kill()
-        while self.agent.epoch == epoch:
-            time.sleep(0.02)
-        before.start()
-        while before.connect().info("replication").get("master_link_status") != "up":
-            time.sleep(0.05)
+    def lose_data(self, dice: random.Random) -> bool:
+        """Returns once the store serves again: whether it has what an older copy had, or nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +45,15 @@ class EnsembleStore:
     ensemble: Ensemble
     forgotten_seconds: float = 2 * LEASE_SECONDS
 
-    def entries(self, port: int | None = None) -> Mapping[str, str]:
-        return {"backend": "zookeeper", "hosts": f"127.0.0.1:{port}" if port else self.ensemble.hosts}
+    def entries(self, way: Way | None = None) -> Mapping[str, str]:
+        return {"backend": "zookeeper", "hosts": f"{HOST}:{way.lead_to(self.port)}" if way else self.ensemble.hosts}
 
     def port(self) -> int:
         """Of one that serves; while none does, a connection is refused or not answered."""
         servers = self.ensemble.servers
         return next((server.port for server in servers if server.role), servers[0].port)
 
-    def fail_over(self) -> None:
+    def fail_over(self, dice: random.Random) -> None:
         leader = self.ensemble.leader
         leader.kill()
         self.ensemble.wait_until_serving()
@@ -124,27 +68,13 @@ class DatabaseStore:
     cluster: Cluster
     forgotten_seconds: float = LEASE_SECONDS
 
-    def entries(self, port: int | None = None) -> Mapping[str, str]:
+    def entries(self, way: Way | None = None) -> Mapping[str, str]:
         login = {"database": "app", "username": "postgres", "password": "-"}
-        return {"backend": "database", "host": "127.0.0.1", "port": str(port or self.port()), **login}
+        port = way.lead_to(lambda: self.cluster.port) if way else self.cluster.port
+        return {"backend": "database", "host": HOST, "port": str(port), **login}
 
-    def port(self) -> int:
-        return self.cluster.port
-
-    def fail_over(self) -> None:
+    def fail_over(self, dice: random.Random) -> None:
         self.cluster.restart_immediate()
-
-
-@contextmanager
-def running_redis_store() -> Iterator[RivalStore]:
-    with ExitStack() as stack:
-        first = stack.enter_context(running_redis())
-        second = stack.enter_context(running_replica(first))
-        sentinel = stack.enter_context(running_sentinel(first, MASTER))
-        agent = Agent(sentinel, [first, second])
-        agent.start()
-        stack.callback(agent.must_end.set)
-        yield SentinelStore(agent, sentinel)
 
 
 @contextmanager
@@ -164,7 +94,8 @@ def running_database_store() -> Iterator[RivalStore]:
 
 
 STORES: Mapping[str, Callable[[], AbstractContextManager[RivalStore]]] = {
-    "redis": running_redis_store,
+    "redis": running_sentinel_store,
+    "redlock": running_independent_store,
     "zookeeper": running_zookeeper_store,
     "database": running_database_store,
 }

@@ -1,4 +1,5 @@
-"""Rivals for a few locks, and everything that may befall them: stopped, killed or cut off past their lease, their store killed.
+"""Rivals for a few locks, and everything that may befall them: stopped, killed or cut off past their lease, their store killed,
+wiped or set back.
 
 They count on a shard on PostgreSQL. What is counted at the end is exact, whoever died in the middle of what: each update
 that was committed left its record in the same transaction.
@@ -12,38 +13,45 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from coordination.relay import Relay, running_relay
+from coordination.relay import Way, open_way
 from coordination.rival import THINKING_SHARE, Orders
-from coordination.rival_stores import LEASE_SECONDS, SPACE, STORES, RivalStore
+from coordination.rival_redis import LEASE_SECONDS
+from coordination.rival_stores import SPACE, STORES, ForgetfulStore, RivalStore
 from postgres.clusters import running_clusters
 from postgres.sdk.shards import Shards
 
 KEYS = ["N1", "N2", "N3"]
 DIRECT, RELAYED = "binding", "relayed"
-CUT_OFF_EVERY = 3  # One rival of so many has its store behind the relay.
+Fault = Callable[[], None]
+CUT_OFF_EVERY = 3  # One rival of so many has its store behind relays.
 
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """How often each befalls somebody, in seconds between two."""
+    """How often each befalls somebody, in seconds between two; those of the store one after the other."""
 
     stop_every: float = 0.6
     kill_every: float = 3.0
     cut_every: float = 3.0
     failover_every: float = 12.0
+    loss_every: float = 20.0
+    """Of stores that can lose their data."""
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """`lost`: updates that were committed and are not in the count. `repeated`: tokens that two acquisitions had.
-    `backwards`: tokens that were less than an earlier one of the same rival."""
+    """`relayed`: acquisitions of those who may be cut off. `lost`: updates that were committed and are not in the count. `repeated`: tokens that two acquisitions had.
+    `backwards`: tokens that were less than an earlier one of the same rival. `wipes`, `restores`: how often the store lost all that
+    it had, and went on with nothing, or with what an older copy had."""
 
     acquisitions: int
+    relayed: int
     committed: int
     lost: int
     repeated: int
@@ -52,6 +60,8 @@ class Findings:
     kills: int
     cuts: int
     failovers: int
+    wipes: int
+    restores: int
     seconds: float
 
 
@@ -62,7 +72,7 @@ class Rivalry:
     folder: Path
     shards: Shards
     store: RivalStore
-    relay: Relay
+    way: Way
     faults: Faults
     is_fenced: bool
     acquisitions: int
@@ -74,41 +84,54 @@ class Rivalry:
     kills: int = 0
     cuts: int = 0
     failovers: int = 0
+    wipes: int = 0
+    restores: int = 0
+    is_over: threading.Event = field(default_factory=threading.Event)
     running: list["subprocess.Popen[bytes]"] = field(default_factory=list)
 
     def run(self) -> Findings:
         began = time.monotonic()
         for _ in range(self.rivals):
             self._start_one()
-        due = {name: began + every for name, every in self._rates().items()}
-        while self._taken() < self.acquisitions and self._alive():
-            time.sleep(0.05)
-            for name, at in due.items():
-                if time.monotonic() >= at:
-                    getattr(self, f"_{name}")()
-                    due[name] = time.monotonic() + self._rates()[name] * self.dice.uniform(0.7, 1.3)
+        with ThreadPoolExecutor(1) as aside:  # rivals are not spared while their store is down
+            store_faults = aside.submit(self._befall, self._store_faults(), self.is_over.is_set)
+            try:
+                self._befall(self._rival_faults(), lambda: store_faults.done() or self._is_played())
+            finally:
+                self.is_over.set()
+            store_faults.result()
         self.end()
         failed = [each.args for each in self.running if each.wait() != -signal.SIGKILL]
         assert not failed, f"rivals ended by themselves: {failed}"
         return self._count(time.monotonic() - began)
 
-    def _taken(self) -> int:
-        """How many acquisitions there were, of the dead and the living."""
-        return sum(path.read_bytes().count(b"\n") for path in self.folder.glob("tokens-*"))
+    def _befall(self, faults: Mapping[Fault, float], is_over: Callable[[], bool]) -> None:
+        """One fault after the other, each about as often as it says, in seconds between two."""
+        due = {fault: time.monotonic() + every for fault, every in faults.items()}
+        while not is_over():
+            time.sleep(0.05)
+            for fault in [fault for fault, at in due.items() if time.monotonic() >= at]:
+                fault()
+                due[fault] = time.monotonic() + faults[fault] * self.dice.uniform(0.7, 1.3)
+
+    def _is_played(self) -> bool:
+        """Whether there were as many acquisitions as wanted, of the dead and the living, and every fault befell somebody."""
+        taken = sum(path.read_bytes().count(b"\n") for path in self.folder.glob("tokens-*"))
+        losses = self.wipes + self.restores if isinstance(self.store, ForgetfulStore) else 1
+        return taken >= self.acquisitions and min(self.stops, self.kills, self.cuts, self.failovers, losses) > 0
 
     def end(self) -> None:
         """Kill all: what they had committed counts."""
         for each in self.running:
             each.kill()
 
-    def _rates(self) -> dict[str, float]:
-        faults = self.faults
-        return {
-            "stop": faults.stop_every,
-            "kill": faults.kill_every,
-            "cut": faults.cut_every,
-            "fail_over": faults.failover_every,
-        }
+    def _rival_faults(self) -> dict[Fault, float]:
+        every = self.faults
+        return {self._stop: every.stop_every, self._kill: every.kill_every, self._cut: every.cut_every}
+
+    def _store_faults(self) -> dict[Fault, float]:
+        every = {self._fail_over: self.faults.failover_every}
+        return {**every, self._lose_data: self.faults.loss_every} if isinstance(self.store, ForgetfulStore) else every
 
     def _start_one(self) -> None:
         self.started += 1
@@ -139,10 +162,10 @@ class Rivalry:
         return self.store.forgotten_seconds * self.dice.uniform(1.2, 1.8)
 
     def _cut(self) -> None:
-        """The store is out of reach for those behind the relay; the shard is not."""
+        """The store, or some of its servers, are out of reach for those whose way it is; the shard is not."""
         self.cuts += 1
-        self.relay.cut()
-        threading.Timer(self._too_long(), self.relay.heal).start()
+        self.way.cut_some(self.dice)
+        threading.Timer(self._too_long(), self.way.heal).start()
 
     def _kill(self) -> None:
         self.kills += 1
@@ -151,18 +174,31 @@ class Rivalry:
 
     def _fail_over(self) -> None:
         self.failovers += 1
-        self.store.fail_over()
+        self.store.fail_over(self.dice)
+
+    def _lose_data(self) -> None:
+        assert isinstance(self.store, ForgetfulStore)
+        if self.store.lose_data(self.dice):
+            self.restores += 1
+        else:
+            self.wipes += 1
 
     def _count(self, seconds: float) -> Findings:
-        tokens = [path.read_text().split("\n") for path in sorted(self.folder.glob("tokens-*"))]
-        taken = [[line.split() for line in lines if line.count(" ") == 1] for lines in tokens]
-        pairs = [(key, token) for each in taken for key, token in each]
-        backwards = sum(_falls([int(token) for key, token in each if key == k]) for each in taken for k in KEYS)
+        taken = {number: self._read_tokens(number) for number in range(1, self.started + 1)}
+        pairs = [pair for each in taken.values() for pair in each]
+        relayed = sum(len(each) for number, each in taken.items() if not number % CUT_OFF_EVERY)
+        backwards = sum(_falls([token for key, token in each if key == k]) for each in taken.values() for k in KEYS)
         committed, counted = self._read_counts()
         return Findings(
-            len(pairs), committed, committed - counted, len(pairs) - len(set(pairs)), backwards, self.stops, self.kills,
-            self.cuts, self.failovers, seconds,
+            len(pairs), relayed, committed, committed - counted, len(pairs) - len(set(pairs)), backwards, self.stops,
+            self.kills, self.cuts, self.failovers, self.wipes, self.restores, seconds,
         )  # fmt: skip
+
+    def _read_tokens(self, number: int) -> list[tuple[str, int]]:
+        """A rival's, in the order in which it had them. One that was killed early has none; its last line may be cut short."""
+        path = self.folder / f"tokens-{number}"
+        *lines, _ = path.read_text().split("\n") if path.exists() else [""]
+        return [(key, int(token)) for key, token in (line.split() for line in lines)]
 
     def _read_counts(self) -> tuple[int, int]:
         with self.shards.connect(0) as connection:
@@ -180,6 +216,7 @@ def prepared(
     folder: Path,
     backend: str = "redis",
     *,
+    open_store: Callable[[], AbstractContextManager[RivalStore]] | None = None,
     is_fenced: bool,
     acquisitions: int,
     rivals: int = 8,
@@ -189,8 +226,8 @@ def prepared(
 ) -> Iterator[Rivalry]:
     """Everything that a run needs."""
     with ExitStack() as stack:
-        store = stack.enter_context(STORES[backend]())
-        relay = stack.enter_context(running_relay(store.port))
+        store = stack.enter_context((open_store or STORES[backend])())
+        way = stack.enter_context(open_way())
         shards = Shards(stack.enter_context(running_clusters(1, {"fsync": "off"})))
         shards.install(lambda group, bucket: 0)
         with shards.connect(0) as connection:
@@ -198,10 +235,10 @@ def prepared(
             for key in KEYS:
                 connection.execute("INSERT INTO flights VALUES (%s, 0, '', 0)", (key,))
         write_binding(folder / DIRECT, store.entries())
-        write_binding(folder / RELAYED, store.entries(relay.port))
+        write_binding(folder / RELAYED, store.entries(way))
         dice = random.Random(seed)
         run = Rivalry(
-            folder, shards, store, relay, faults or Faults(), is_fenced, acquisitions, rivals, thinking_share, dice
+            folder, shards, store, way, faults or Faults(), is_fenced, acquisitions, rivals, thinking_share, dice
         )
         stack.callback(run.end)
         yield run

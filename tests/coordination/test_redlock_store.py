@@ -1,6 +1,7 @@
 """The lock store on several independent Redis servers keeps the contract, and its tokens through whatever a minority does."""
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from itertools import count
@@ -21,6 +22,8 @@ from coordination.lock_contract import FAR, PERMIT_A, A, LockContract, OpenStore
 from coordination.redis import Server, running_redis
 
 SERVERS = 3
+REQUESTS_IN_VAIN = 100
+"""Of one who waits for a second and tells every fifth of it that it lives, many; of one that wakes itself, few."""
 _spaces = count()
 
 
@@ -125,6 +128,20 @@ def test_without_a_majority_nothing_is_granted(own_servers: list[Server]) -> Non
     with pytest.raises(StoreUnavailable, match="1 of 3 servers answered"):
         store.try_acquire(A, owner())
     store.close()
+
+
+def test_who_tries_in_vain_keeps_its_place_and_its_peace(own_servers: list[Server]) -> None:
+    """One server of three can be had again and again: whoever gave it back and came anew each time would count as often."""
+    others = open_redlock_store(own_servers[:2], Policy("a", FAR))
+    store = open_redlock_store(own_servers, Policy("a", 1.0))
+    take(others)
+    own_servers[2].connect().config_resetstat()
+    assert store.wait(A, owner(), time.monotonic() + 1.0) is None
+    assert own_servers[2].connect().info("commandstats")["cmdstat_evalsha"]["calls"] < REQUESTS_IN_VAIN
+    state = store.read_state()
+    assert (state.waited_total, [lock.waiting for lock in state.locks]) == (1, [()])
+    store.close()
+    others.close()
 
 
 def test_servers_whose_epoch_is_not_raised_do_not_count(own_servers: list[Server]) -> None:

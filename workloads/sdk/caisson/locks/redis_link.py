@@ -52,11 +52,10 @@ class Ear:
         connection.send_command("SUBSCRIBE", channel)
         connection.read_response()
 
-    def hear(self, seconds: float) -> None:
-        """Return when something is said, or after `seconds`. Raises Passing if the connection breaks."""
+    def hear(self, seconds: float) -> bytes:
+        """What is said, or nothing after `seconds`. Raises Passing if the connection breaks."""
         try:
-            if self._connection.can_read(seconds):
-                self._connection.read_response()
+            return bytes(self._connection.read_response()[-1]) if self._connection.can_read(seconds) else b""
         except (redis.RedisError, OSError) as error:
             raise Passing(f"the connection to the store broke: {error}") from error
 

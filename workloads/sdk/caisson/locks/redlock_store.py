@@ -11,13 +11,14 @@ its epoch has been raised above all that were ever in use, and then leads the ot
 import random
 import time
 from collections.abc import Callable, Sequence
+from statistics import median_low
 from typing import Any, TypeVar
 
 from caisson.errors import ConfigurationError, StoreUnavailable
 from caisson.locks import redis_scripts as scripts
 from caisson.locks.policy import Policy, check_lease
 from caisson.locks.redis_keys import RedisKeys
-from caisson.locks.redis_link import Passing
+from caisson.locks.redis_link import Ear, Passing
 from caisson.locks.redis_state import read_state
 from caisson.locks.redis_store import EPOCH_KEY, HEARTBEATS_A_LEASE
 from caisson.locks.redlock_nodes import Ears, Nodes
@@ -30,7 +31,10 @@ BELIEVED_SHARE = 0.5
 """An acquisition that took more than this share of the lease is given up: too little would be left."""
 NUMBER_ATTEMPTS = 5
 LONGEST_PAUSE_SECONDS = 0.1
-LONGEST_JITTER_SECONDS = 0.01
+RETRY_SECONDS = 0.01
+TURN_SECONDS = 0.005
+MOST_TURNS = 10
+"""How long those who came later let each of those before them try first, and how many of them at most: the rest may be dead."""
 
 
 class RedlockStore:
@@ -83,18 +87,24 @@ class RedlockStore:
             self._must_be_open()
             try:
                 ear = ears.one()
-                self._show(claim, owner)
+                before = self._show(claim, owner)
                 taken = self._take(claim, owner)
                 if isinstance(taken, Grant):
                     return taken
                 left = deadline - self._clock()
                 if left <= 0:
                     return None
-                ear.hear(min(taken, self.lease_seconds / HEARTBEATS_A_LEASE, left))
-                time.sleep(self._jitter() * LONGEST_JITTER_SECONDS)
+                self._hear_another(ear, owner, min(taken, self.lease_seconds / HEARTBEATS_A_LEASE, left))
+                time.sleep((min(before, MOST_TURNS) + self._jitter()) * TURN_SECONDS)
             except (Passing, StoreUnavailable) as trouble:
                 ears.drop()
                 self._pause_after(trouble, deadline)
+
+    def _hear_another(self, ear: Ear, owner: str, seconds: float) -> None:
+        """Who hears itself give back what it had in vain would try again and again, as fast as the servers answer."""
+        until = self._clock() + seconds
+        while (left := until - self._clock()) > 0 and ear.hear(left) == owner.encode():
+            pass
 
     def renew(self, grants: Sequence[Grant]) -> list[bool]:
         if not grants:
@@ -147,10 +157,10 @@ class RedlockStore:
         if token is not None and self._clock() - leased_at < BELIEVED_SHARE * self.lease_seconds:
             return Grant(claim, owner, token, leased_at)
         if taken:
-            self._end_quietly(claim, owner)
+            self._end_quietly(claim, owner, waits=True)
         if len(refused) <= len(self._nodes) - self._nodes.majority:
             self._nodes.need(answers)
-        return min((each[1] / 1000 for each in refused), default=LONGEST_JITTER_SECONDS)
+        return min((each[1] / 1000 for each in refused), default=RETRY_SECONDS)
 
     def _number(self, claim: Claim, owner: str, taken: Sequence[Any]) -> int | None:
         """Find the next token and record it on a majority; None where others were quicker all the time."""
@@ -167,16 +177,19 @@ class RedlockStore:
             epoch, counter = max((each[1], each[2]) for each in found)
         return None
 
-    def _show(self, claim: Claim, owner: str) -> None:
+    def _show(self, claim: Claim, owner: str) -> int:
+        """How many came before, by the node in the middle: they do not all see the same order."""
         arguments = [owner, claim.mode.value, self._channel(claim), self._lease]
-        self._nodes.ask(scripts.REDLOCK_SHOW, self._keys.of(claim), arguments)
+        answers = self._nodes.ask(scripts.REDLOCK_SHOW, self._keys.of(claim), arguments)
+        return median_low([int(each) for each in answers if not isinstance(each, Passing)] or [0])
 
-    def _end(self, claim: Claim, owner: str) -> list[Any]:
-        return self._nodes.tell(scripts.REDLOCK_END, self._keys.of(claim), [owner, self._channel(claim)])
+    def _end(self, claim: Claim, owner: str, *, waits: bool = False) -> list[Any]:
+        arguments = [owner, self._channel(claim), "waits" if waits else ""]
+        return self._nodes.tell(scripts.REDLOCK_END, self._keys.of(claim), arguments)
 
-    def _end_quietly(self, claim: Claim, owner: str) -> None:
+    def _end_quietly(self, claim: Claim, owner: str, *, waits: bool = False) -> None:
         try:
-            self._end(claim, owner)
+            self._end(claim, owner, waits=waits)
         except StoreUnavailable:
             return  # closed: the lease ends it
 

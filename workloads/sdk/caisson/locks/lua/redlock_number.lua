@@ -10,6 +10,7 @@ local mode, since_until = string.match(redis.call('HGET', held, owner) or '', '^
 if not mode or epoch < last_epoch or (epoch == last_epoch and counter <= last_counter) then
   return {0, last_epoch, last_counter}
 end
+leave_queue(owner)
 redis.call('HSET', totals, 'token_epoch', epoch, 'token_counter', counter)
 redis.call('HINCRBY', totals, 'granted', 1)
 redis.call('HSET', held, owner, mode .. ' ' .. epoch .. ' ' .. counter .. ' ' .. since_until)

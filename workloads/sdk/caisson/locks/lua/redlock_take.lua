@@ -14,6 +14,5 @@ if not confirm(owner, now, lease) then
   redis.call('HSET', held, owner, mode .. ' ' .. epoch .. ' 0 ' .. now .. ' ' .. now + lease)
   keep_until(now + lease)
 end
-leave_queue(owner)
 local token = redis.call('HMGET', totals, 'token_epoch', 'token_counter')
 return {1, tonumber(epoch), tonumber(token[1] or 0), tonumber(token[2] or 0)}
