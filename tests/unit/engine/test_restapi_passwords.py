@@ -1,5 +1,6 @@
 """Patroni's own REST API server and client, each going by a mount of its own: who takes what, who sends what, and what is told."""
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -13,6 +14,8 @@ import pytest
 import yaml
 from patroni.api import RestApiServer
 from patroni.config import Config
+from patroni.dcs import Member as Record
+from patroni.ha import Ha
 from patroni.request import PatroniRequest
 
 from fakes.programs import load_program
@@ -84,6 +87,13 @@ class Member:
         status: int = self.caller.request("post", other.url, {"name": "s0-0"}, timeout=5, retries=0).status
         return status
 
+    def goes_on_with(self, other: "Member") -> bool:
+        """What its Patroni makes of the answer, as a primary that must reach all its standbys."""
+        ha = SimpleNamespace(patroni=SimpleNamespace(request=self.caller))
+        record = Record.from_node(1, "s0-1", "", json.dumps({"api_url": other.url}))
+        accepted: bool = Ha.call_failsafe_member(ha, {"name": "s0-0"}, record).accepted
+        return accepted
+
     def close(self) -> None:
         self.server.shutdown()
         self.server.server_close()
@@ -108,13 +118,17 @@ def make(tmp_path: Path) -> Iterator[Make]:
 
 @pytest.mark.parametrize(("caller", "server"), [(c, s) for c in range(4) for s in range(4) if abs(c - s) <= 1])
 def test_members_one_step_apart_take_each_others_calls(make: Make, caller: int, server: int) -> None:
-    assert make(STAGES[caller]).call(make(STAGES[server])) == 200
+    member, other = make(STAGES[caller]), make(STAGES[server])
+    assert member.call(other) == 200
+    assert member.goes_on_with(other)
 
 
 def test_control_two_steps_apart_they_do_not(make: Make) -> None:
     """The operator sees to it that they never are: it waits for all of them before each step."""
-    assert make(ADOPTED).call(make(FIRST)) == 401
-    assert make(PREPARED).call(make(RETIRED)) == 401
+    for caller, server in ((ADOPTED, FIRST), (PREPARED, RETIRED)):
+        member, other = make(caller), make(server)
+        assert member.call(other) == 401
+        assert not member.goes_on_with(other)
 
 
 @pytest.mark.parametrize(("before", "after"), [(0, 1), (1, 2), (2, 3)])
