@@ -1,4 +1,4 @@
-"""What a rotation of the operator's own passwords writes to the Secret of credentials, on a real API server."""
+"""What a rotation of the operator's own passwords, or of the members', writes to the Secret of credentials, on a real API server."""
 
 import base64
 from collections.abc import AsyncIterator
@@ -17,6 +17,11 @@ from caisson_operator.sharded_database.credentials import Credentials, build_cre
 from caisson_operator.sharded_database.manifests import build_credentials_secret, build_database_objects
 from caisson_operator.sharded_database.manifests.inputs import BindingInput, DatabaseIdentity
 from caisson_operator.sharded_database.manifests.names import build_address
+from caisson_operator.sharded_database.member_credentials import (
+    MemberPassword,
+    MemberPasswords,
+    read_member_passwords,
+)
 from caisson_operator.sharded_database.observe import observe_objects
 from caisson_operator.sharded_database.room import ShardedDatabaseRoom
 from caisson_operator.sharded_database.wanted import Engine, read_wanted
@@ -24,6 +29,11 @@ from caisson_operator.sharded_database.wanted import Engine, read_wanted
 pytestmark = pytest.mark.asyncio
 
 PREPARE, ADOPT = steps.PrepareOperatorPasswords("r1"), steps.AdoptOperatorPasswords("r1", Login())
+MEMBER_STEPS = (
+    steps.PrepareMemberPassword("m1"),
+    steps.AdoptMemberPassword("m1"),
+    steps.RetireMemberPassword("m1"),
+)
 FIRST = build_credentials(lambda name: f"pw-{name}")
 
 
@@ -132,3 +142,31 @@ async def test_what_stands_in_the_secret_is_observed_without_its_passwords(
     assert found is not None
     superuser = base64.b64decode(found["data"]["superuser"]).decode()
     assert superuser not in repr(seen)
+
+
+async def test_a_rotation_of_the_members_goes_from_one_password_to_two_to_one(
+    kube: KubeApi, identity: DatabaseIdentity
+) -> None:
+    """Whatever the operator's own does meanwhile, and with each step repeated."""
+    wanted = read_wanted(resource(identity), Engine("image", "account"))
+    await kube.create_once(build_credentials_secret(identity, FIRST))
+    await change_credentials(kube, identity, PREPARE)
+    room, written = ShardedDatabaseRoom(kube, 1, Engine("image", "account"), lambda *_: None), []
+    for step in MEMBER_STEPS:
+        for _ in range(2):
+            await room.act(resource(identity), step)
+        found = await kube.get(ref(identity))
+        assert found is not None
+        written.append((read_member_passwords(found["data"]), await observe_objects(kube, wanted)))
+    passwords, seen = zip(*written, strict=True)
+    first, new = MemberPassword("", FIRST.restapi), passwords[0].coming
+    assert new is not None
+    assert passwords == (MemberPasswords(first, new), MemberPasswords(new, None, first), MemberPasswords(new))
+    assert [each.member_rotation for each in seen] == ["", "m1", "m1"]
+    assert [each.coming_member_rotation for each in seen] == ["m1", None, None]
+    assert [each.previous_member_rotation for each in seen] == [None, "", None]
+    assert new.restapi not in repr(seen)
+    after = await read(kube, identity)
+    assert (after.restapi, after.superuser, after.replication) == (new.restapi, FIRST.superuser, FIRST.replication)
+    assert after.coming is not None
+    assert after.coming.rotation == "r1"

@@ -27,7 +27,7 @@ it says that it has. Here it looks every STOP_POLLING_SECONDS and gives as much;
 
 **Time.** A clock that somebody sets stops Patroni's cycle or makes it let go of a lead. Here it measures by the monotonic clock (steady_time.py).
 
-Beside it runs, as a thread, what has a renewed certificate taken up (follow_certificate.py).
+What its REST API takes and sends follows the mounted Secret (restapi_passwords.py). Beside it runs, as a thread, what has a renewed certificate taken up (follow_certificate.py).
 """
 
 import sys
@@ -158,13 +158,17 @@ def watch_stops(postgresql: Any, ha: Any) -> None:
 
 if __name__ == "__main__":
     from patroni import postgresql  # before `ha`, which imports it in a circle
-    from patroni import __main__, api, dcs, ha, utils  # isort: skip
+    from patroni import __main__, api, dcs, ha, request, utils  # isort: skip
     from patroni.dcs import kubernetes
 
     from follow_certificate import follow
+    from member import RUN, write_private
+    from restapi_passwords import CREDENTIALS, RestapiPasswords, go_by
     from steady_time import begin_steadily, measure_steadily
 
     change_habits(kubernetes.Kubernetes)
+    passwords = RestapiPasswords(CREDENTIALS, RUN / "patroni.yml", write_private)
+    go_by(passwords, api.RestApiServer, request.PatroniRequest, kubernetes.Kubernetes)
     watch_stops(postgresql, ha)
     measuring = (__main__, api, dcs, ha, kubernetes, postgresql, utils)
     measure_steadily(measuring, kubernetes.Kubernetes, begin_steadily())

@@ -143,6 +143,8 @@ class ShardedDatabaseStatus(Wire):
     """The last request to rotate credentials that the binding has followed."""
     operator_credentials_rotation: ShortText | None = None
     """The last request to rotate the operator's own credentials that every shard has followed."""
+    member_credentials_rotation: ShortText | None = None
+    """The last request to rotate the password of Patroni's REST API that every member has followed."""
     shards: Annotated[tuple[ShardStatus, ...], Field(max_length=64)] = Field(
         default=(), json_schema_extra=keyed_by("name")
     )

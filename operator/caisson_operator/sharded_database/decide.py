@@ -10,6 +10,7 @@ from .expansion import decide_expansion, decide_roll_forward, plan_expansion, se
 from .failovers import wait_for_history
 from .growing import decide_growth, judge_growth
 from .logins import decide_logins, explain_rotation
+from .member_passwords import decide_member_passwords, explain_member_rotation
 from .observed import Expansion, Observed, find_latest, find_running, owners
 from .operator_passwords import decide_operator_passwords, explain_operator_rotation
 from .protection import wait_for_synchronous_standbys
@@ -38,6 +39,7 @@ def decide(wanted: Wanted, observed: Observed) -> Decision:
         lambda: decide_provisioning(wanted, observed),
         lambda: decide_logins(wanted, observed),
         lambda: decide_operator_passwords(wanted, observed, is_expanding=running is not None),
+        lambda: decide_member_passwords(wanted, observed, is_expanding=running is not None),
         lambda: decide_mending(wanted, observed),
         lambda: _go_on_expanding(wanted, observed, running) if running else Settled(),
         lambda: decide_settings(wanted, observed, is_expanding=False),
@@ -52,6 +54,7 @@ def decide(wanted: Wanted, observed: Observed) -> Decision:
         lambda: wait_for_drains(wanted, observed),
         lambda: judge_growth(wanted, observed),
         lambda: explain_operator_rotation(wanted, observed),
+        lambda: explain_member_rotation(wanted, observed),
     )
 
 

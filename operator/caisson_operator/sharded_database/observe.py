@@ -17,7 +17,7 @@ from caisson_operator.effects.kube import KubeApi, Manifest, ObjectRef
 from caisson_operator.effects.postgres.sessions import Sessions
 from caisson_operator.effects.volumes import observe_volume
 
-from .credentials import COMING, build_login_password, read_credentials
+from .credentials import COMING, PREVIOUS, build_login_password, read_credentials
 from .manifests.names import (
     DATABASE_LABEL,
     KIND,
@@ -31,6 +31,7 @@ from .manifests.names import (
 )
 from .manifests.secrets import read_login
 from .manifests.stateful_set import TEMPLATE
+from .member_credentials import ROTATION
 from .observe_nodes import observe_cordoned
 from .observe_patroni import observe_patroni
 from .observe_shards import observe_shard
@@ -60,6 +61,9 @@ async def observe_objects(kube: KubeApi, wanted: Wanted, reads_nodes: bool = Fal
         login=login,
         operator_rotation=_read_key(credentials, "rotation"),
         coming_rotation=_read_key(credentials, f"{COMING}rotation"),
+        member_rotation=_read_key(credentials, ROTATION),
+        coming_member_rotation=_find_key(credentials, f"{COMING}{ROTATION}"),
+        previous_member_rotation=_find_key(credentials, f"{PREVIOUS}{ROTATION}"),
         passwords=_build_passwords(credentials, (login, login.follow(wanted.rotation))),
         secret_uids={m["metadata"]["name"]: m["metadata"]["uid"] for m in (credentials, authority) if m},
         has_volumes=bool(claims),
@@ -159,6 +163,10 @@ def _shard(manifest: Mapping[str, Any]) -> str:
 
 def _read_key(secret: Manifest | None, key: str) -> str:
     return base64.b64decode(secret["data"].get(key, "")).decode() if secret else ""
+
+
+def _find_key(secret: Manifest | None, key: str) -> str | None:
+    return _read_key(secret, key) if secret and key in secret["data"] else None
 
 
 def _build_passwords(secret: Manifest | None, logins: Iterable[Login]) -> dict[Login, str]:

@@ -173,6 +173,9 @@ class Objects:
     login: Login = FIRST_LOGIN  # whom the binding lets applications log in as
     operator_rotation: str = ""  # request that the operator's own passwords are of; empty: those of the first day
     coming_rotation: str = ""  # request whose passwords are there beside them, until every shard has them
+    member_rotation: str = ""  # request that the password of Patroni's REST API is of; empty: that of the first day
+    coming_member_rotation: str | None = None  # of the one that members are to take beside it; None: there is none
+    previous_member_rotation: str | None = None  # of the one that they take still; None: there is none
     passwords: Mapping[Login, str] = field(
         default_factory=dict, repr=False
     )  # of that one, and of the one that is asked for

@@ -74,6 +74,8 @@ class MemberState:
     state: str = ""
     position: int = 0  # bytes of WAL that it has
     must_restart: bool = False  # a setting that it was given begins to hold with its next start
+    # requests that the passwords are of that its REST API takes, first of the one that it sends; empty: its image cannot tell
+    restapi_rotations: tuple[str, ...] = ()
 
 
 NOTHING_TOLD = MemberState()
@@ -83,7 +85,8 @@ def read_member_state(annotation: str | None) -> MemberState:
     try:
         told = json.loads(annotation or "{}")
         position = int(told.get("xlog_location") or 0)
-        return MemberState(str(told.get("state", "")), position, told.get("pending_restart") is True)
+        rotations = tuple(str(each) for each in told.get("restapi_rotations") or ())
+        return MemberState(str(told.get("state", "")), position, told.get("pending_restart") is True, rotations)
     except (ValueError, TypeError, AttributeError):  # written by whom? Patroni takes it for nothing as well
         return NOTHING_TOLD
 

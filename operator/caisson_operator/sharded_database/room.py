@@ -86,6 +86,8 @@ class ShardedDatabaseRoom:
                 await self.kube.create_once(build_credentials_secret(wanted.database, made))
             case steps.PrepareOperatorPasswords() | steps.AdoptOperatorPasswords():
                 await change_credentials(self.kube, wanted.database, step)
+            case steps.PrepareMemberPassword() | steps.AdoptMemberPassword() | steps.RetireMemberPassword():
+                await change_credentials(self.kube, wanted.database, step)
             case steps.CreateAuthority():
                 await create_authority(self.kube, wanted.database, self.clock())
             case steps.IssueCertificate():

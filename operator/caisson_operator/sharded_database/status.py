@@ -19,6 +19,7 @@ from caisson_operator.core.decisions import Decision, Plan, Refuse, Settled, Wai
 
 from .failovers import follow_leader, list_failovers
 from .manifests import binding_name
+from .member_passwords import followed_member_rotation
 from .observed import Expansion, Observed, find_latest, find_running, owners
 from .protection import explain_blocked, explain_unprotected, list_unprotected, since
 from .replacing import explain_lost
@@ -56,6 +57,7 @@ def build_status(wanted: Wanted, observed: Observed, decision: Decision) -> Shar
         binding=Binding(name=binding) if ("Secret", binding) in observed.objects.contents else None,
         credentials_rotation=observed.objects.login.rotation or None,
         operator_credentials_rotation=observed.objects.operator_rotation or None,
+        member_credentials_rotation=followed_member_rotation(observed) or None,
         shards=shards,
         migrations_applied=tuple(m.id for m in wanted.migrations if m.id in applied),
         expansion=_build_expansion(wanted, observed, decision),

@@ -103,6 +103,27 @@ class AdoptOperatorPasswords(Step):
 
 
 @dataclass(frozen=True, slots=True)
+class PrepareMemberPassword(Step):
+    """Have the Secret of credentials hold a new password of Patroni's REST API beside the one that holds, if it holds one alone."""
+
+    rotation: str
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptMemberPassword(Step):
+    """Have what is coming be what is, if it is still of this request, and keep what was beside it."""
+
+    rotation: str
+
+
+@dataclass(frozen=True, slots=True)
+class RetireMemberPassword(Step):
+    """Take away what was before the password of this request, if that is still what is."""
+
+    rotation: str
+
+
+@dataclass(frozen=True, slots=True)
 class ApplyMigration(OnShard):
     id: str
     position: int

@@ -14,6 +14,7 @@ from .manifests import DatabaseIdentity, build_address
 SWITCHOVER_ANNOTATION = "caisson.dev/switchover"
 ROTATION_ANNOTATION = "caisson.dev/rotate-credentials"
 OPERATOR_ROTATION_ANNOTATION = "caisson.dev/rotate-operator-credentials"
+MEMBER_ROTATION_ANNOTATION = "caisson.dev/rotate-member-credentials"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,8 @@ class Wanted:
     """The request for another password of the applications, as it stands there."""
     operator_rotation: str | None = None
     """The same for the roles that the operator alone logs in as."""
+    member_rotation: str | None = None
+    """The same for Patroni's REST API."""
 
     @property
     def is_synchronous(self) -> bool:
@@ -102,4 +105,5 @@ def read_wanted(resource: ShardedDatabase, engine: Engine) -> Wanted:
         switchover=resource.metadata.annotations.get(SWITCHOVER_ANNOTATION),
         rotation=resource.metadata.annotations.get(ROTATION_ANNOTATION),
         operator_rotation=resource.metadata.annotations.get(OPERATOR_ROTATION_ANNOTATION),
+        member_rotation=resource.metadata.annotations.get(MEMBER_ROTATION_ANNOTATION),
     )

@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from caisson_operator.core import certificates
-from caisson_operator.sharded_database import access
+from caisson_operator.effects import patroni
+from caisson_operator.sharded_database import access, credentials, member_credentials
 from caisson_operator.sharded_database.credentials import build_credentials
 from caisson_operator.sharded_database.manifests import (
     DatabaseIdentity,
@@ -19,10 +20,12 @@ from caisson_operator.sharded_database.manifests import (
     services,
     stateful_set,
 )
+from caisson_operator.sharded_database.patroni_state import read_member_state
 from early_expiry.observe import AUTHORITY, Ports
 from fakes.programs import load_program
 
 member, follow_certificate = load_program("member"), load_program("follow_certificate")
+restapi_passwords = load_program("restapi_passwords")
 TEMPLATE: dict[str, Any] = yaml.safe_load(member.TEMPLATE.read_text())
 PASSWORDS = build_credentials(lambda name: f"pw-{name}").to_keys()
 SHARD = ShardManifestInput(DatabaseIdentity("flights", "demo", "uid"), "s0", 2, "image", "account", "1Gi")
@@ -44,6 +47,27 @@ def test_the_agent_of_early_expiry_is_in_the_image_where_the_manifests_look_for_
     table = (Path(__file__).parents[3] / "tests/kind/images").read_text()
     assert any(line.split()[:1] == ["postgres"] and "early_expiry" in line.split() for line in table.splitlines())
     assert str(member.VOLUME) == stateful_set.DATA_PATH
+
+
+def test_image_and_operator_agree_on_the_keys_of_the_rest_apis_passwords() -> None:
+    assert restapi_passwords.PREFIXES == ("", credentials.COMING, credentials.PREVIOUS)
+    assert (restapi_passwords.ROTATION, restapi_passwords.PASSWORD) == (
+        member_credentials.ROTATION,
+        member_credentials.PASSWORD,
+    )
+    assert restapi_passwords.USER == patroni.RESTAPI_USER
+    assert restapi_passwords.CREDENTIALS == member.CREDENTIALS
+    assert read_member_state(f'{{"{restapi_passwords.TOLD}": ["r1"]}}').restapi_rotations == ("r1",)
+
+
+def test_every_program_of_the_image_is_sent_and_copied() -> None:
+    folder = Path(member.__file__).parent
+    table = (Path(__file__).parents[3] / "tests/kind/images").read_text().splitlines()
+    sent = next(line.split() for line in table if line.startswith("postgres "))
+    copied = (folder / "Dockerfile").read_text().split()
+    for program in folder.glob("*.py"):
+        assert program.name in sent
+        assert program.name in copied
 
 
 def test_settings_of_the_resource_lie_upon_those_of_the_image() -> None:
