@@ -3,6 +3,7 @@
 What clients see is seen from the application's own pod, with the binding that is mounted there.
 """
 
+import base64
 import json
 from typing import Any
 
@@ -74,6 +75,19 @@ print(json.dumps([
     ask(f"https://{host}:8008/config", data=b"{}", method="PATCH"),
     ask(f"http://{host}:8008/liveness"),
 ]))
+"""
+# Whether members take a change that changes nothing, with the password that comes in.
+AUTHENTICATED = """
+import base64, json, ssl, sys, urllib.error, urllib.request
+context = ssl.create_default_context(cafile="/bindings/flights/ca.crt")
+key = base64.b64encode(f"caisson:{sys.stdin.read()}".encode()).decode()
+def ask(url):
+    request = urllib.request.Request(url, b'{"loop_wait": 1}', {"Authorization": f"Basic {key}"}, method="PATCH")
+    try:
+        return urllib.request.urlopen(request, timeout=10, context=context).status
+    except urllib.error.HTTPError as error:
+        return error.code
+print(json.dumps([ask(f"https://{host}:8008/config") for host in sys.argv[1:]]))
 """
 # Patroni's own way of calling a peer, as this member is configured, and with an authority that vouches for somebody else.
 PEER = """
@@ -251,6 +265,40 @@ def test_the_operator_gets_other_passwords_on_request(scene: Scene) -> None:
     assert connect_as(scene) == "caisson_app_b", "applications keep theirs"
     assert lives(scene) == lived
     scene.application.wait_writes(200, 60)
+
+
+def test_patronis_rest_api_gets_another_password_on_request(scene: Scene) -> None:
+    """Nobody is restarted, no lead moves, and in the end the old password opens nothing, also from inside a pod."""
+    database, namespace, lived = scene.database, scene.database.namespace, lives(scene)
+    before, primary = restapi_password(namespace), database.primary("s0")
+    kubectl("annotate", "sdb", "flights", "caisson.dev/rotate-member-credentials=m1", namespace=namespace)
+
+    def followed() -> bool:
+        return database.status().get("memberCredentialsRotation") == "m1"
+
+    wait_for("the rotation of the REST API's password", followed, 3 * RENEWAL_SECONDS, database.explain, poll_seconds=5)
+    after = restapi_password(namespace)
+    assert after != before
+    hosts = [f"{pod['metadata']['name']}.{SCOPE}-pods.{namespace}.svc" for pod in members(scene)]
+
+    def opens(password: str) -> list[int]:
+        command = ("exec", "-i", POD, "--", "python", "-c", AUTHENTICATED, *hosts)
+        codes: list[int] = json.loads(kubectl(*command, namespace=namespace, stdin=password))
+        return codes
+
+    wait_for("the old one to open nothing", lambda: opens(before) == [401, 401], RENEWAL_SECONDS, poll_seconds=5)
+    assert opens(after) == [200, 200]
+    reload = ("patronictl", "reload", SCOPE, primary, "--force")
+    assert "Reload request received" in kubectl("exec", primary, "-c", "postgresql", "--", *reload, namespace=namespace)
+    assert lives(scene) == lived
+    assert database.primary("s0") == primary
+    scene.application.wait_writes(200, 60)
+
+
+def restapi_password(namespace: str) -> str:
+    secret = get("secret", "flights-credentials", namespace)
+    assert secret is not None
+    return base64.b64decode(secret["data"]["restapi"]).decode()
 
 
 def operator_passwords(namespace: str) -> dict[str, str]:
