@@ -5,7 +5,7 @@
   runs nowhere until the longest lease is over, counted from when it ran last: who held a lock on it could not renew that without
   it. Tokens do not depend on that: its epoch is raised before it serves.
 - ZooKeeper: a majority of the others serves, and this member has lost its vote. It has acknowledged what it knows no more: with a
-  vote it could elect a leader who never had it. As an observer it is given a copy, and then its vote (zookeeper_scaling.py).
+  vote it could elect a leader who never had it. It follows without one, is given a copy, and then its vote (zookeeper_scaling.py).
 """
 
 from collections.abc import Iterator
