@@ -3,6 +3,7 @@ SHELL := /bin/bash
 export CAISSON_HOME ?= $(HOME)/.cache/caisson
 PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest
+PACKAGES := operator:workloads/sdk:workloads/cli:workloads:workloads/postgres:workloads/redis:workloads/zookeeper
 WITH_TOOLS = eval "$$(tests/kind/env)" &&
 # Who watches a cluster on the same machine must not take the processor from it.
 ASIDE = nice -n 10
@@ -27,7 +28,7 @@ check: .venv/ready ## without a cluster: format, lint, types, imports, unit, sim
 	$(PYTHON) -m ruff check operator workloads tests
 	$(PYTHON) -m mypy operator/caisson_operator workloads/sdk/caisson workloads/cli/kubectl_caisson workloads/flights \
 	  workloads/postgres/early_expiry workloads/redis/epoch_agent workloads/redis/redis_member workloads/zookeeper/zookeeper_member
-	PYTHONPATH=operator:workloads/sdk:workloads/cli:workloads/postgres:workloads/redis:workloads/zookeeper .venv/bin/lint-imports
+	PYTHONPATH=$(PACKAGES) .venv/bin/lint-imports
 	$(PYTEST) tests/unit tests/sim -q
 	$(MAKE) --no-print-directory generate
 	git diff --exit-code --stat -- crds charts docs/reference
@@ -53,7 +54,7 @@ e2e: .venv/ready ## on kind; ONLY=expression picks tests; the cluster stays up
 bench: .venv/ready ## measurements into build/bench; ONLY=name picks one (coordination: ACQUISITIONS=100000; failover: ROUNDS=10 FAULTS="pod_killed ...")
 	tests/postgres/install
 	tests/coordination/install
-	$(WITH_TOOLS) PYTHONPATH=tests:operator:workloads/sdk:workloads $(PYTHON) -m bench $(ONLY)
+	$(WITH_TOOLS) PYTHONPATH=$(PACKAGES):tests $(PYTHON) -m bench $(ONLY)
 
 up: ## a three-node kind cluster
 	tests/kind/up
