@@ -288,8 +288,10 @@ def test_patronis_rest_api_gets_another_password_on_request(scene: Scene) -> Non
 
     wait_for("the old one to open nothing", lambda: opens(before) == [401, 401], RENEWAL_SECONDS, poll_seconds=5)
     assert opens(after) == [200, 200]
-    reload = ("patronictl", "reload", SCOPE, primary, "--force")
-    assert "Reload request received" in kubectl("exec", primary, "-c", "postgresql", "--", *reload, namespace=namespace)
+    assert primary is not None
+    reload = ("patronictl", "reload", SCOPE, primary.pod, "--force")
+    exec_ = ("exec", primary.pod, "-c", "postgresql", "--")
+    assert "Reload request received" in kubectl(*exec_, *reload, namespace=namespace)
     assert lives(scene) == lived
     assert database.primary("s0") == primary
     scene.application.wait_writes(200, 60)
