@@ -3,9 +3,10 @@
 from datetime import UTC, datetime
 
 from caisson_operator.api.backing_cluster_status import BackingClusterStatus, BackingPhase, MemberRole, MemberStatus
+from caisson_operator.api.conditions import FALSE, TRUE, build_condition, build_progressing, tell
 from caisson_operator.api.status import Binding, Condition
-from caisson_operator.core.conditions import ConditionStatus, ConditionType
-from caisson_operator.core.decisions import Decision, Plan, Refuse, Settled, Wait
+from caisson_operator.core.conditions import ConditionType
+from caisson_operator.core.decisions import Decision, Refuse
 
 from .manifests import Names, find_template
 from .observed import Observed, Pod, find_leader, is_served, list_serving
@@ -13,7 +14,6 @@ from .replacing import explain_lost
 from .updating import list_outdated
 from .wanted import Wanted
 
-TRUE, FALSE = ConditionStatus.TRUE, ConditionStatus.FALSE
 _LEADING = {"leader": MemberRole.LEADER, "follower": MemberRole.FOLLOWER, "observer": MemberRole.OBSERVER}
 
 
@@ -69,7 +69,7 @@ def _since(leader: str, observed: Observed) -> datetime:
 def _build_conditions(wanted: Wanted, observed: Observed, decision: Decision) -> tuple[Condition, ...]:
     return (
         _ready(wanted, observed, decision),
-        _progressing(decision),
+        build_progressing(decision),
         _degraded(wanted, observed, decision),
         _leader_lost(wanted, observed),
         _updating(wanted, observed),
@@ -80,63 +80,60 @@ def _build_conditions(wanted: Wanted, observed: Observed, decision: Decision) ->
 def _ready(wanted: Wanted, observed: Observed, decision: Decision) -> Condition:
     serving = len(list_serving(wanted, observed))
     if is_served(wanted, observed):
-        return _condition(ConditionType.READY, TRUE, "Serving", f"{serving} members serve")
+        return build_condition(ConditionType.READY, TRUE, "Serving", f"{serving} members serve")
     if isinstance(decision, Refuse):
-        return _condition(ConditionType.READY, FALSE, decision.reason, decision.message)
+        return build_condition(ConditionType.READY, FALSE, decision.reason, decision.message)
     if not wanted.is_replicated:
         told = f"{serving} of {wanted.members} primaries serve, and a majority is {wanted.majority}"
-        return _condition(ConditionType.READY, FALSE, "NoMajority", told)
+        return build_condition(ConditionType.READY, FALSE, "NoMajority", told)
     leader = find_leader(wanted, observed)
     if leader:
         told = f"{leader} takes no writes: too few replicas follow it"
-        return _condition(ConditionType.READY, FALSE, "TooFewReplicas", told)
-    reason, message = _told(decision)
-    return _condition(ConditionType.READY, FALSE, reason or "NoLeader", message or "no member takes writes")
-
-
-def _progressing(decision: Decision) -> Condition:
-    reason, message = _told(decision)
-    if isinstance(decision, Plan | Wait):
-        return _condition(ConditionType.PROGRESSING, TRUE, reason, message)
-    return _condition(ConditionType.PROGRESSING, FALSE, reason or "AsWanted", message or "what was asked for is there")
+        return build_condition(ConditionType.READY, FALSE, "TooFewReplicas", told)
+    reason, message = tell(decision)
+    return build_condition(ConditionType.READY, FALSE, reason or "NoLeader", message or "no member takes writes")
 
 
 def _degraded(wanted: Wanted, observed: Observed, decision: Decision) -> Condition:
     if isinstance(decision, Refuse):
-        return _condition(ConditionType.DEGRADED, TRUE, decision.reason, decision.message)
+        return build_condition(ConditionType.DEGRADED, TRUE, decision.reason, decision.message)
     serving = list_serving(wanted, observed)
     away = [pod.name for pod in observed.pods if pod.ordinal < wanted.members and pod.name not in serving]
     if _was_ready(wanted, observed) and (away or len(observed.pods) < wanted.members):
         told = f"{len(serving)} of {wanted.members} members serve; away: {', '.join(away) or 'not there yet'}"
-        return _condition(ConditionType.DEGRADED, TRUE, "MembersAway", told)
-    return _condition(ConditionType.DEGRADED, FALSE, "AsWanted", "nothing is known to be wrong")
+        return build_condition(ConditionType.DEGRADED, TRUE, "MembersAway", told)
+    return build_condition(ConditionType.DEGRADED, FALSE, "AsWanted", "nothing is known to be wrong")
 
 
 def _leader_lost(wanted: Wanted, observed: Observed) -> Condition:
     if not wanted.is_replicated:
-        return _condition(ConditionType.LEADER_LOST, FALSE, "NoLeaderNeeded", "every member is a primary of its own")
+        return build_condition(
+            ConditionType.LEADER_LOST, FALSE, "NoLeaderNeeded", "every member is a primary of its own"
+        )
     leader = find_leader(wanted, observed)
     if leader:
-        return _condition(ConditionType.LEADER_LOST, FALSE, "LeaderServes", f"{leader} takes writes")
+        return build_condition(ConditionType.LEADER_LOST, FALSE, "LeaderServes", f"{leader} takes writes")
     before = _told_leader(observed)
     if before:
         told = f"{before} led and does so no more; the members elect another one by themselves, if a majority is there"
-        return _condition(ConditionType.LEADER_LOST, TRUE, "LeaderLost", told)
-    return _condition(ConditionType.LEADER_LOST, FALSE, "NotLedYet", "the cluster is being made")
+        return build_condition(ConditionType.LEADER_LOST, TRUE, "LeaderLost", told)
+    return build_condition(ConditionType.LEADER_LOST, FALSE, "NotLedYet", "the cluster is being made")
 
 
 def _updating(wanted: Wanted, observed: Observed) -> Condition:
     outdated = list_outdated(wanted, observed)
     if not outdated:
-        return _condition(ConditionType.UPDATING, FALSE, "UpToDate", "every member runs what is wanted")
+        return build_condition(ConditionType.UPDATING, FALSE, "UpToDate", "every member runs what is wanted")
     names = ", ".join(pod.name for pod in outdated)
-    return _condition(ConditionType.UPDATING, TRUE, "MembersOutdated", f"to be restarted, the leader last: {names}")
+    return build_condition(
+        ConditionType.UPDATING, TRUE, "MembersOutdated", f"to be restarted, the leader last: {names}"
+    )
 
 
 def _member_lost(wanted: Wanted, observed: Observed) -> Condition:
     if lost := explain_lost(wanted, observed):
-        return _condition(ConditionType.MEMBER_LOST, TRUE, "VolumeGone", "; ".join(lost))
-    return _condition(ConditionType.MEMBER_LOST, FALSE, "NoneLost", "no member has lost its volume for good")
+        return build_condition(ConditionType.MEMBER_LOST, TRUE, "VolumeGone", "; ".join(lost))
+    return build_condition(ConditionType.MEMBER_LOST, FALSE, "NoneLost", "no member has lost its volume for good")
 
 
 def _summarize(wanted: Wanted, observed: Observed, decision: Decision) -> BackingPhase:
@@ -161,11 +158,3 @@ def _was_ready(wanted: Wanted, observed: Observed) -> bool:
 
 def _told_leader(observed: Observed) -> str:
     return str(observed.status.get("leader") or observed.status.get("lastLeader") or "")
-
-
-def _told(decision: Decision) -> tuple[str, str]:
-    return ("", "") if isinstance(decision, Settled) else (decision.reason, decision.message)
-
-
-def _condition(kind: ConditionType, status: ConditionStatus, reason: str, message: str) -> Condition:
-    return Condition(type=str(kind), status=status, reason=reason, message=message[:2000])

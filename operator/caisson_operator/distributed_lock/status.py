@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from caisson_operator.api.conditions import FALSE, TRUE, build_condition
 from caisson_operator.api.distributed_lock_status import MOST_LOCKS, DistributedLockStatus, LockView
 from caisson_operator.api.status import Binding, Condition
 from caisson_operator.core.conditions import ConditionStatus, ConditionType
@@ -14,7 +15,6 @@ from .releasing import follow_release
 from .wanted import Wanted
 
 LONGEST_NAME = 512
-TRUE, FALSE = ConditionStatus.TRUE, ConditionStatus.FALSE
 
 
 def build_status(wanted: Wanted, observed: Observed, decision: Decision) -> DistributedLockStatus:
@@ -80,34 +80,34 @@ def _build_conditions(wanted: Wanted, observed: Observed, decision: Decision) ->
 def _ready(wanted: Wanted, observed: Observed, decision: Decision) -> Condition:
     is_bound = ("Secret", wanted.binding) in observed.contents
     if observed.trouble is None and observed.space is not None and observed.space.is_open and is_bound:
-        return _condition(ConditionType.READY, TRUE, "Serving", f"locks are kept in {_name(wanted)}")
+        return build_condition(ConditionType.READY, TRUE, "Serving", f"locks are kept in {_name(wanted)}")
     if observed.trouble is not None:
-        return _condition(ConditionType.READY, FALSE, observed.trouble.reason, observed.trouble.message)
+        return build_condition(ConditionType.READY, FALSE, observed.trouble.reason, observed.trouble.message)
     reason, message = ("Opening", "the lock space is being opened")
     if not isinstance(decision, Settled):
         reason, message = decision.reason, decision.message
-    return _condition(ConditionType.READY, FALSE, reason, message)
+    return build_condition(ConditionType.READY, FALSE, reason, message)
 
 
 def _backend_ready(wanted: Wanted, observed: Observed) -> Condition:
     if observed.trouble is not None:
-        return _condition(ConditionType.BACKEND_READY, FALSE, observed.trouble.reason, observed.trouble.message)
-    return _condition(ConditionType.BACKEND_READY, TRUE, "BackendServes", f"{_name(wanted)} answers")
+        return build_condition(ConditionType.BACKEND_READY, FALSE, observed.trouble.reason, observed.trouble.message)
+    return build_condition(ConditionType.BACKEND_READY, TRUE, "BackendServes", f"{_name(wanted)} answers")
 
 
 def _degraded(decision: Decision) -> Condition:
     if isinstance(decision, Refuse):
-        return _condition(ConditionType.DEGRADED, TRUE, decision.reason, decision.message)
-    return _condition(ConditionType.DEGRADED, FALSE, "AsWanted", "nothing is known to be wrong")
+        return build_condition(ConditionType.DEGRADED, TRUE, decision.reason, decision.message)
+    return build_condition(ConditionType.DEGRADED, FALSE, "AsWanted", "nothing is known to be wrong")
 
 
 def _stale_holder(wanted: Wanted, observed: Observed) -> Condition:
     """A holder gives a lock up by itself at maxHold, and is forgotten a lease later even if it cannot: whoever is still
     there then does not keep to the policy. Without a look at the store nothing is known."""
     if wanted.max_hold_seconds is None:
-        return _condition(ConditionType.STALE_HOLDER, FALSE, "NoLimit", "maxHold is not set")
+        return build_condition(ConditionType.STALE_HOLDER, FALSE, "NoLimit", "maxHold is not set")
     if observed.space is None:
-        return _condition(ConditionType.STALE_HOLDER, ConditionStatus.UNKNOWN, "NotSeen", "the store was not seen")
+        return build_condition(ConditionType.STALE_HOLDER, ConditionStatus.UNKNOWN, "NotSeen", "the store was not seen")
     limit = wanted.max_hold_seconds + wanted.lease_seconds
     stale = [
         (lock.name[:64], holder)
@@ -116,19 +116,15 @@ def _stale_holder(wanted: Wanted, observed: Observed) -> Condition:
         if holder.held_seconds > limit
     ]
     if not stale:
-        return _condition(ConditionType.STALE_HOLDER, FALSE, "NoneSeen", "nobody holds a lock past maxHold")
+        return build_condition(ConditionType.STALE_HOLDER, FALSE, "NoneSeen", "nobody holds a lock past maxHold")
     told = ", ".join(
         f"{name} by {holder.owner} for {format_duration(holder.held_seconds)}" for name, holder in stale[:5]
     )
     message = f"{len(stale)} held past maxHold and a lease: {told}. kubectl caisson lock release takes them away"
-    return _condition(ConditionType.STALE_HOLDER, TRUE, "HeldPastMaxHold", message)
+    return build_condition(ConditionType.STALE_HOLDER, TRUE, "HeldPastMaxHold", message)
 
 
 def _name(wanted: Wanted) -> str:
     if wanted.is_secret:
         return f"the database of Secret {wanted.reference}"
     return f"{'ShardedDatabase' if wanted.is_database else 'BackingCluster'} {wanted.reference}"
-
-
-def _condition(kind: ConditionType, status: ConditionStatus, reason: str, message: str) -> Condition:
-    return Condition(type=str(kind), status=status, reason=reason, message=message[:2000])

@@ -2,9 +2,10 @@
 
 from datetime import UTC
 
+from caisson_operator.api.conditions import FALSE, TRUE, UNKNOWN, build_condition
 from caisson_operator.api.id_allocator_spec import Mode
 from caisson_operator.api.status import Condition
-from caisson_operator.core.conditions import ConditionStatus, ConditionType
+from caisson_operator.core.conditions import ConditionType
 from caisson_operator.core.rollbacks import TOLD_SECONDS, Rollback
 
 from .observed import Observed
@@ -15,19 +16,24 @@ def build_clock_rollback(wanted: Wanted, observed: Observed) -> Condition:
     """True while a server runs that has seen one, and for an hour after the last one that any process has noted in the store."""
     told = [*_tell_servers(observed), *_tell_notes(observed)]
     if wanted.mode is not Mode.SNOWFLAKE:
-        return _condition(
-            ConditionStatus.FALSE, "NoneSeen", "ids of this mode do not go by a clock that could repeat them"
+        return build_condition(
+            ConditionType.CLOCK_ROLLBACK,
+            FALSE,
+            "NoneSeen",
+            "ids of this mode do not go by a clock that could repeat them",
         )
     if told:
         message = (
             f"the wall clock went back of: {'; '.join(told)}. No id comes twice; within maxRollback ids go on from the last time, "
             "beyond it they are refused until the clock has caught up. Look at the time synchronisation of their nodes"
         )
-        return _condition(ConditionStatus.TRUE, "ClockWentBack", message)
+        return build_condition(ConditionType.CLOCK_ROLLBACK, TRUE, "ClockWentBack", message)
     if observed.rollbacks_unknown:
         message = f"what processes note in the store cannot be read: {observed.rollbacks_unknown}"
-        return _condition(ConditionStatus.UNKNOWN, "StoreNotRead", message)
-    return _condition(ConditionStatus.FALSE, "NoneSeen", f"nobody has seen a clock go back within {TOLD_SECONDS:g} s")
+        return build_condition(ConditionType.CLOCK_ROLLBACK, UNKNOWN, "StoreNotRead", message)
+    return build_condition(
+        ConditionType.CLOCK_ROLLBACK, FALSE, "NoneSeen", f"nobody has seen a clock go back within {TOLD_SECONDS:g} s"
+    )
 
 
 def _tell_servers(observed: Observed) -> list[str]:
@@ -47,7 +53,3 @@ def _tell(note: Rollback) -> str:
         f"{note.teller} (worker id {note.worker}, {note.times} times since its start, by at most {note.furthest_seconds:g} s, "
         f"the last time at {note.seen_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ})"
     )
-
-
-def _condition(status: ConditionStatus, reason: str, message: str) -> Condition:
-    return Condition(type=str(ConditionType.CLOCK_ROLLBACK), status=status, reason=reason, message=message[:2000])

@@ -1,9 +1,10 @@
 """The whole status, from what was observed. Pure."""
 
+from caisson_operator.api.conditions import FALSE, TRUE, build_condition, build_progressing
 from caisson_operator.api.id_allocator_status import AllocatorPhase, IdAllocatorStatus, ServerStatus
 from caisson_operator.api.status import Binding, Condition
-from caisson_operator.core.conditions import ConditionStatus, ConditionType
-from caisson_operator.core.decisions import Decision, Plan, Refuse, Settled, Wait
+from caisson_operator.core.conditions import ConditionType
+from caisson_operator.core.decisions import Decision, Refuse, Settled
 
 from .clock_rollback import build_clock_rollback
 from .decide import decide_backend
@@ -11,15 +12,13 @@ from .observed import Observed
 from .serving import find_trouble, has_servers
 from .wanted import Wanted
 
-TRUE, FALSE = ConditionStatus.TRUE, ConditionStatus.FALSE
-
 
 def build_status(wanted: Wanted, observed: Observed, decision: Decision) -> IdAllocatorStatus:
     is_bound = ("Secret", wanted.names.binding) in observed.contents
     conditions = (
         _ready(wanted, observed, decision, is_bound),
         _backend_ready(wanted, observed),
-        _progressing(decision),
+        build_progressing(decision),
         build_clock_rollback(wanted, observed),
     )
     return IdAllocatorStatus(
@@ -48,36 +47,26 @@ def _build_server(wanted: Wanted, observed: Observed) -> ServerStatus:
 def _ready(wanted: Wanted, observed: Observed, decision: Decision, is_bound: bool) -> Condition:
     backend = decide_backend(wanted, observed)
     if not isinstance(backend, Settled):
-        return _condition(ConditionType.READY, FALSE, backend.reason, backend.message)
+        return build_condition(ConditionType.READY, FALSE, backend.reason, backend.message)
     if isinstance(decision, Refuse):
-        return _condition(ConditionType.READY, FALSE, decision.reason, decision.message)
+        return build_condition(ConditionType.READY, FALSE, decision.reason, decision.message)
     trouble = find_trouble(wanted, observed)
     if trouble:
-        return _condition(ConditionType.READY, FALSE, trouble.reason, trouble.message)
+        return build_condition(ConditionType.READY, FALSE, trouble.reason, trouble.message)
     if not is_bound:
-        return _condition(ConditionType.READY, FALSE, "NotBoundYet", "the binding is being made")
+        return build_condition(ConditionType.READY, FALSE, "NotBoundYet", "the binding is being made")
     if wanted.replicas and not any(pod.is_ready for pod in observed.pods):
-        return _condition(ConditionType.READY, FALSE, "NoServerReady", "no server has ids to give yet")
-    return _condition(ConditionType.READY, TRUE, "Serving", "ids can be had")
+        return build_condition(ConditionType.READY, FALSE, "NoServerReady", "no server has ids to give yet")
+    return build_condition(ConditionType.READY, TRUE, "Serving", "ids can be had")
 
 
 def _backend_ready(wanted: Wanted, observed: Observed) -> Condition:
     decision = decide_backend(wanted, observed)
     if wanted.backend is None:
-        return _condition(ConditionType.BACKEND_READY, TRUE, "NotNeeded", "mode uuid7 needs no store")
+        return build_condition(ConditionType.BACKEND_READY, TRUE, "NotNeeded", "mode uuid7 needs no store")
     if isinstance(decision, Settled):
-        return _condition(ConditionType.BACKEND_READY, TRUE, "BackendServes", f"{wanted.backend.told} serves")
-    return _condition(ConditionType.BACKEND_READY, FALSE, decision.reason, decision.message)
-
-
-def _progressing(decision: Decision) -> Condition:
-    match decision:
-        case Plan() | Wait():
-            return _condition(ConditionType.PROGRESSING, TRUE, decision.reason, decision.message)
-        case Refuse():
-            return _condition(ConditionType.PROGRESSING, FALSE, decision.reason, decision.message)
-        case Settled():
-            return _condition(ConditionType.PROGRESSING, FALSE, "AsWanted", "what was asked for is there")
+        return build_condition(ConditionType.BACKEND_READY, TRUE, "BackendServes", f"{wanted.backend.told} serves")
+    return build_condition(ConditionType.BACKEND_READY, FALSE, decision.reason, decision.message)
 
 
 def _summarize(ready: Condition, decision: Decision, is_bound: bool) -> AllocatorPhase:
@@ -86,7 +75,3 @@ def _summarize(ready: Condition, decision: Decision, is_bound: bool) -> Allocato
     if ready.status is TRUE:
         return AllocatorPhase.READY
     return AllocatorPhase.DEGRADED if is_bound else AllocatorPhase.WAITING
-
-
-def _condition(kind: ConditionType, status: ConditionStatus, reason: str, message: str) -> Condition:
-    return Condition(type=str(kind), status=status, reason=reason, message=message[:2000])
