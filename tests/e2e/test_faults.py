@@ -8,7 +8,6 @@ import pytest
 from demo.release import Images
 from e2e.rounds import must_end_as_expected, must_lose_rows
 from faults import clocks
-from faults.rounds import do_round
 from faults.stage import Stage, set_up
 from faults.table import FAULTS, Fault
 from faults.variants import ASYNCHRONOUS, CLOCK_FAULTS
@@ -38,7 +37,7 @@ def test_ends_as_it_must_and_nothing_is_lost(stage: Stage, fault: Fault) -> None
 
 def test_control_without_a_synchronous_standby_rows_are_lost_and_it_is_said(stage: Stage) -> None:
     stage.set_durability(ASYNCHRONOUS.durability)
-    must_lose_rows(stage, do_round(stage, ASYNCHRONOUS, is_synchronous=False))
+    must_lose_rows(stage, ASYNCHRONOUS, is_synchronous=False)
 
 
 @pytest.mark.parametrize("fault", CLOCK_FAULTS, ids=lambda fault: fault.name)

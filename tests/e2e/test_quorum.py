@@ -7,7 +7,6 @@ import pytest
 from demo.release import Images
 from e2e.rounds import must_end_as_expected, must_lose_rows
 from faults import quorum
-from faults.rounds import do_round
 from faults.stage import Stage, set_up
 
 NAMESPACE = "e2e-quorum"
@@ -24,4 +23,4 @@ def test_the_one_standby_that_is_named_has_every_acknowledged_row(stage: Stage) 
 
 def test_control_under_quorum_commit_rows_are_lost(stage: Stage) -> None:
     with quorum.quorum_commit(stage):
-        must_lose_rows(stage, do_round(stage, quorum.CONTROL))
+        must_lose_rows(stage, quorum.CONTROL)
