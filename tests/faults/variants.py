@@ -3,7 +3,7 @@ that nobody has told anything. Also the faults that need their members made othe
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from demo.cluster import CommandFailedError
@@ -62,7 +62,8 @@ def without_agents(fault: Fault) -> Fault:
                 yield
         finally:
             for member in members:
-                stage.signal(member, "CONT", (AGENT,))
+                with suppress(CommandFailedError):  # Where the node was killed, another agent runs already, or soon.
+                    stage.signal(member, "CONT", (AGENT,))
 
     return replace(fault, happen=happen)
 
