@@ -32,7 +32,7 @@ Happening = Callable[[Stage, Standing], AbstractContextManager[None]]
 @dataclass(frozen=True, slots=True)
 class Fault:
     """`watch_seconds`: how long nobody must be promoted, where that is expected. `sees_primary`: the application is beside
-    the primary rather than beside the standby. `is_short`: also in `make test`, which has twelve minutes for all of them.
+    the primary rather than beside the standby.
     """
 
     name: str
@@ -41,7 +41,6 @@ class Fault:
     durability: str = "synchronous"
     watch_seconds: float = 0.0
     sees_primary: bool = False
-    is_short: bool = True
 
 
 @contextmanager
@@ -156,18 +155,15 @@ FAULTS = (
     Fault("postgres_killed", postgres_killed, Expected.MOVES),
     Fault("switchover", switchover, Expected.MOVES),
     Fault("node_cut_off", node_cut_off, Expected.MOVES),
-    # Not so yet where it lasts longer than ttl: docs/benchmarks.md says why.
-    Fault("cut_off_from_api_server", cut_off_from_api_server, Expected.STAYS, watch_seconds=25, is_short=False),
+    Fault("cut_off_from_api_server", cut_off_from_api_server, Expected.STAYS, watch_seconds=25),
     Fault("cut_off_from_peers", cut_off_from_peers, Expected.STAYS, watch_seconds=15, sees_primary=True),
     Fault("standby_then_primary", standby_then_primary, Expected.BLOCKS, watch_seconds=25),
-    Fault(
-        "standby_then_primary_strict", standby_then_primary, Expected.BLOCKS, "strict", watch_seconds=25, is_short=False
-    ),
+    Fault("standby_then_primary_strict", standby_then_primary, Expected.BLOCKS, "strict", watch_seconds=25),
     Fault("two_in_a_row", two_in_a_row, Expected.MOVES),
-    Fault("operator_killed", operator_killed, Expected.STAYS, watch_seconds=3, is_short=False),
-    Fault("operator_stopped", operator_stopped, Expected.STAYS, watch_seconds=3, is_short=False),
+    Fault("operator_killed", operator_killed, Expected.STAYS, watch_seconds=3),
+    Fault("operator_stopped", operator_stopped, Expected.STAYS, watch_seconds=3),
     Fault("operator_and_primary_killed", operator_and_primary_killed, Expected.MOVES),
     Fault("node_killed", node_killed, Expected.MOVES),
     Fault("api_server_away", api_server_away, Expected.STAYS, watch_seconds=10),
-    Fault("api_server_away_and_primary_killed", api_server_away_and_primary_killed, Expected.MOVES, is_short=False),
+    Fault("api_server_away_and_primary_killed", api_server_away_and_primary_killed, Expected.MOVES),
 )
