@@ -1,4 +1,4 @@
-"""Patroni, with six of its habits changed, four of them as to what it keeps in Kubernetes; the main process of the container.
+"""Patroni, with seven of its habits changed, five of them as to what it keeps in Kubernetes; the main process of the container.
 
     patroni_member.py CONFIGURATION
 
@@ -16,6 +16,11 @@ for as long as its lead lasts.
 longer than ttl when it comes back, and took the lead anew with the version that it knew. A renewal of its own that had arrived late made
 that fail, and it demoted itself. Here a record that still names a running primary is its own: it renews it, which looks at the
 record again where the version has changed, and demotes itself only where another leads, or nobody.
+
+**The late answer.** A renewal that arrived, and whose answer came too late, makes the next one a conflict. Where no time is left to look whose
+record it is, Patroni demotes the primary: so it did to one that had gone on through an outage of the API server, when that came back slowly.
+Here such a renewal is one that was not answered: the primary goes on if every other member bears with it (failsafe mode; one that leads by
+then does not), and demotes itself if not.
 
 **Routing.** Who gives up the lead takes its address out of the Service, and its successor puts in its own a tenth of a second later.
 kube-proxy takes the first change up at once and then gathers for a second, so the second one, which counts, came a second late.
@@ -37,6 +42,8 @@ from typing import Any
 
 POSITIONS = frozenset({"xlog_location", "receive_lsn", "replay_lsn"})
 POSITION_SECONDS = 10.0
+# Patroni looks at a record again only if it has as much left of its retry_timeout.
+LOOK_SECONDS = 1.0
 STOP_POLLING_SECONDS = 0.05
 LABELS = "pod_labels"  # Patroni's cache keeps them among what a member has written of itself
 
@@ -111,9 +118,13 @@ class OwnLead:
         return led_by(cluster, own[0])
 
 
-def change_habits(store: Any, clock: Callable[[], float] = time.monotonic) -> None:
-    """`store` is Patroni's class Kubernetes. By method, since it names itself in its own calls of super()."""
+def change_habits(store: Any, unanswered: type[Exception], clock: Callable[[], float] = time.monotonic) -> None:
+    """`store` is Patroni's class Kubernetes, `unanswered` what it raises where the API server does not answer.
+
+    By method, since it names itself in its own calls of super().
+    """
     touch_member, read_cluster, map_subsets = store.touch_member, store._cluster_from_nodes, store._map_subsets
+    renew_lead = store._update_leader_with_retry
     positions, last_leader, own_lead = Positions(clock), LastLeader(), OwnLead()
 
     def touch(self: Any, data: dict[str, Any]) -> Any:
@@ -129,7 +140,15 @@ def change_habits(store: Any, clock: Callable[[], float] = time.monotonic) -> No
         if addresses:  # none: who gives up the lead would empty it
             map_subsets(self, endpoints, addresses)
 
+    def renew(self: Any, *record: Any) -> bool:
+        began = clock()
+        is_renewed = renew_lead(self, *record)
+        if not is_renewed and clock() - began > self._retry.deadline - LOOK_SECONDS:
+            raise unanswered("the lead's renewal met another version, and no time was left to look whose it is")
+        return bool(is_renewed)
+
     store.touch_member, store._cluster_from_nodes, store._map_subsets = touch, read, route
+    store._update_leader_with_retry = renew
 
 
 def read_annotations(node: Any) -> Data:
@@ -166,7 +185,7 @@ if __name__ == "__main__":
     from restapi_passwords import CREDENTIALS, RestapiPasswords, go_by
     from steady_time import begin_steadily, measure_steadily
 
-    change_habits(kubernetes.Kubernetes)
+    change_habits(kubernetes.Kubernetes, kubernetes.KubernetesError)
     passwords = RestapiPasswords(CREDENTIALS, RUN / "patroni.yml", write_private)
     go_by(passwords, api.RestApiServer, request.PatroniRequest, kubernetes.Kubernetes)
     watch_stops(postgresql, ha)

@@ -48,18 +48,33 @@ def standby(**more: Any) -> dict[str, Any]:
     return {"state": "running", "role": "replica", "receive_lsn": 10, "xlog_location": 10} | more
 
 
+class Retry(NamedTuple):
+    deadline: float
+
+
+class Unanswered(Exception):
+    pass
+
+
 class FakeStore:
     """Writes as Patroni does: whatever differs from what is written."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: "Clock") -> None:
+        self.clock = clock
         self._name, self.writes = "s0-1", 0
         self.written: dict[str, Any] = {}
         self.leads = "s0-0"
         self.leader_path = "s0"
+        self.renews, self.renewal_seconds = False, 0.0
+        self._retry = Retry(deadline=3.0)
 
     @property
     def cluster(self) -> Cluster:
         return Cluster(None, [Member(self._name, {**self.written, "pod_labels": {"role": "replica"}})])
+
+    def _update_leader_with_retry(self, annotations: dict[str, str], version: str, ips: list[str]) -> bool:
+        self.clock.now += self.renewal_seconds
+        return self.renews
 
     def touch_member(self, data: dict[str, Any]) -> bool:
         if data != self.written:
@@ -93,8 +108,8 @@ def store(clock: Clock) -> FakeStore:
     class Store(FakeStore):
         """A class of its own, since it is changed."""
 
-    program.change_habits(Store, clock)
-    return Store()
+    program.change_habits(Store, Unanswered, clock)
+    return Store(clock)
 
 
 def test_positions_alone_are_written_every_ten_seconds(store: FakeStore, clock: Clock) -> None:
@@ -231,3 +246,20 @@ def test_a_stop_is_looked_at_often_and_nothing_else_is_hurried() -> None:
 def test_a_patroni_that_stops_otherwise_by_now_is_noticed(changed: tuple[Any, Any]) -> None:
     with pytest.raises(AttributeError):
         program.watch_stops(*changed)
+
+
+@pytest.mark.parametrize("seconds", [0.1, 2.0])
+def test_a_lead_that_another_has_is_lost(store: FakeStore, seconds: float) -> None:
+    store.renewal_seconds = seconds
+    assert store._update_leader_with_retry({}, "7", []) is False
+
+
+def test_a_renewal_whose_answer_came_too_late_to_look_again_was_not_answered(store: FakeStore) -> None:
+    store.renewal_seconds = 2.5
+    with pytest.raises(Unanswered, match="no time was left"):
+        store._update_leader_with_retry({}, "7", [])
+
+
+def test_a_renewal_that_took_long_is_one(store: FakeStore) -> None:
+    store.renews, store.renewal_seconds = True, 2.9
+    assert store._update_leader_with_retry({}, "7", []) is True
