@@ -37,13 +37,17 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class PodCut:
-    """What a pod of the node sends to a peer, wherever that is."""
+    """What a pod of the node and a peer send each other, wherever that is. A watch goes on for as long as anything comes in."""
 
     pod: str
     peer: str
 
     def rules(self) -> list[list[str]]:
-        return [[chain, "-s", self.pod, "-d", self.peer, "-j", "DROP"] for chain in ("INPUT", "FORWARD")]
+        to, of = ["-s", self.pod, "-d", self.peer], ["-s", self.peer, "-d", self.pod]
+        return [
+            *([chain, *to, "-j", "DROP"] for chain in ("INPUT", "FORWARD")),
+            *([chain, *of, "-j", "DROP"] for chain in ("OUTPUT", "FORWARD")),
+        ]
 
 
 def nodes() -> list[Node]:

@@ -25,4 +25,6 @@ def test_a_pod_that_is_cut_off_from_a_peer_goes_on_to_reach_all_others() -> None
     assert [" ".join(rule) for rule in PodCut("10.244.1.7", "172.18.0.4").rules()] == [
         "INPUT -s 10.244.1.7 -d 172.18.0.4 -j DROP",
         "FORWARD -s 10.244.1.7 -d 172.18.0.4 -j DROP",
+        "OUTPUT -s 172.18.0.4 -d 10.244.1.7 -j DROP",
+        "FORWARD -s 172.18.0.4 -d 10.244.1.7 -j DROP",
     ]
