@@ -115,9 +115,11 @@ class Backing:
         return wait_for(f"{what} of {self.name}", lambda: holds(self.status()), seconds, self.explain)
 
     def wait_whole(self, members: int, seconds: float = READY_SECONDS) -> dict[str, Any]:
-        """All members serve what is wanted, and nothing is left to do."""
+        """All members serve what is wanted, and nothing is left to do; by their pods too, since the status tells of a moment ago."""
 
         def is_whole(status: dict[str, Any]) -> dict[str, Any] | None:
+            if not self.are_ready(members):
+                return None
             found = [member for member in status.get("members", []) if member.get("ready") and member.get("updated")]
             is_all = len(found) == len(status.get("members", [])) == status.get("memberCount") == members
             return (
@@ -127,6 +129,13 @@ class Backing:
             )
 
         return self.wait(f"{members} members", is_whole, seconds)
+
+    def are_ready(self, members: int) -> bool:
+        pods = self.pods()
+        staying = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+        conditions = [c for pod in staying for c in pod.get("status", {}).get("conditions", [])]
+        ready = [c for c in conditions if c["type"] == "Ready" and c["status"] == "True"]
+        return len(pods) == len(staying) == len(ready) == members
 
     def condition(self, kind: str) -> str | None:
         found = [c["status"] for c in self.status().get("conditions", []) if c["type"] == kind]

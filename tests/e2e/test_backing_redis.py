@@ -132,7 +132,7 @@ def _try_token(cluster: Backing, pod: str) -> tuple[int, int] | None:
 
 
 def test_it_fails_over_while_no_operator_runs(cluster: Backing) -> None:
-    leader, epoch = cluster.status()["leader"], cluster.status()["epoch"]
+    leader, epoch = cluster.wait_whole(3)["leader"], cluster.status()["epoch"]
     witness = other_than(cluster, leader)
     scale_operator(0)
     try:
@@ -169,7 +169,7 @@ def test_a_primary_that_lost_its_volume_follows_the_others_instead_of_wiping_the
     mark = "import sys; from redis_member.running import *; from redis_member.member import *; import os; m = read_member(os.environ)\n"
     write = "print(Connection(SOCKET, m.admin_password).call('SET', 'mark', 'kept'))"
     read = "print(Connection(SOCKET, m.admin_password).call('GET', 'mark'))"
-    leader = cluster.status()["leader"]
+    leader = cluster.wait_whole(3)["leader"]
     witness = other_than(cluster, leader)
     assert cluster.run(leader, "redis", mark + write) == "OK"
     wait_for("the mark to be replicated", lambda: cluster.run(witness, "redis", mark + read) == "kept", 30)

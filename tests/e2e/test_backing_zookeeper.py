@@ -106,7 +106,7 @@ def test_a_renewed_certificate_reaches_the_members_one_by_one(ensemble: Backing)
 @pytest.mark.parametrize("role", ["follower", "leader"])
 def test_a_member_that_lost_its_volume_is_given_a_copy(ensemble: Backing, role: str) -> None:
     """By hand, so that it keeps its vote: the nearest to a disk that was emptied."""
-    lost = next(member["name"] for member in ensemble.status()["members"] if member["role"] == role)
+    lost = next(member["name"] for member in ensemble.wait_whole(3)["members"] if member["role"] == role)
     before = claim_uid(ensemble, lost)
     with ensemble.load_ensemble() as load:
         kubectl("delete", "pvc", f"data-{lost}", "--wait=false", namespace=ensemble.namespace)
