@@ -43,7 +43,7 @@ def _leave(wanted: Wanted, observed: Observed) -> Decision:
 
 
 def _forget(wanted: Wanted, observed: Observed) -> Decision:
-    """One at a time, each once the others know each other: a majority of Sentinels must stay able to agree."""
+    """One at a time, each once the others know each other and the replicas: a majority of Sentinels must stay able to agree."""
     others = wanted.members - 1
     if any(pod.ordinal >= wanted.members for pod in observed.pods):
         return Settled()
@@ -51,7 +51,7 @@ def _forget(wanted: Wanted, observed: Observed) -> Decision:
     too_many = [(pod, view) for pod, view in found if view.other_sentinels > others or view.known_replicas > others]
     if not too_many:
         return Settled()
-    if any(view.other_sentinels < others for _, view in found):
+    if any(view.other_sentinels < others or view.known_replicas < others for _, view in found):
         return Wait("SentinelsMeet", "a Sentinel has not found all of the others yet", LOOK_AGAIN_SECONDS)
     pod, _ = too_many[0]
     return Plan(

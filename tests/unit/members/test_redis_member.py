@@ -96,6 +96,14 @@ def test_follows_whom_the_latest_word_names(told: list[Told], kept: Told | None,
     assert choose(told, kept, FIRST).leader == chosen
 
 
+def test_a_sentinel_that_has_just_forgotten_everybody_does_not_hide_the_replicas() -> None:
+    """Its primary, back without data in that moment, would have the replicas throw theirs away."""
+    forgetful, knowing = Told(MEMBER.host, 3), Told(MEMBER.host, 3, replicas=2)
+    for told in ([forgetful, knowing], [knowing, forgetful]):
+        assert must_stand_back(choose(told, None, FIRST), MEMBER, has_data=False)
+    assert choose([Told("new", 5), Told("old", 2, replicas=2)], None, FIRST) == Told("new", 5)
+
+
 @pytest.mark.parametrize(
     ("chosen", "has_data", "stands_back"),
     [

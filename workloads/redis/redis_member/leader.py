@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .member import SENTINEL_FILE, SENTINEL_PORT, Member
@@ -19,9 +19,13 @@ class Told:
 
 
 def choose(told: Iterable[Told], kept: Told | None, first: str) -> Told:
-    """The latest that is told; else what this member's own Sentinel has kept; else the cluster is new, and the first leads."""
+    """The latest that is told; else what this member's own Sentinel has kept; else the cluster is new, and the first leads.
+
+    With as many replicas as any of them knows: one that has just been told to forget those that are gone knows of none for a while.
+    """
     known = [*told, *([kept] if kept else [])]
-    return max(known, key=lambda each: each.epoch, default=Told(first, 0))
+    latest = max(known, key=lambda each: each.epoch, default=Told(first, 0))
+    return replace(latest, replicas=max((each.replicas for each in known if each.leader == latest.leader), default=0))
 
 
 def must_stand_back(chosen: Told, member: Member, has_data: bool) -> bool:
