@@ -1,4 +1,4 @@
-"""Read what the Secrets of certificates hold, which core/certificates.py builds: no call is made here."""
+"""Read what the Secrets of certificates hold, which core/certificates.py builds."""
 
 import base64
 from collections.abc import Mapping
@@ -9,6 +9,15 @@ from cryptography import x509
 from caisson_operator.core.certificates import CERTIFICATE_KEY, PRIVATE_KEY, Authority, ServerCertificate
 
 from .certificates import KeyPair
+from .kube import KubeApi, ObjectRef
+
+
+async def fetch_key_pair(kube: KubeApi, namespace: str, name: str) -> KeyPair:
+    """Raises LookupError where the Secret has gone since it was looked for."""
+    secret = await kube.get(ObjectRef("v1", "Secret", namespace, name))
+    if secret is None:
+        raise LookupError(f"the Secret {name} has gone")
+    return read_key_pair(secret)
 
 
 def read_key_pair(secret: Mapping[str, Any]) -> KeyPair:

@@ -3,8 +3,8 @@
 from datetime import datetime
 
 from caisson_operator.effects.certificates import issue_certificate, make_authority
-from caisson_operator.effects.key_secrets import read_key_pair
-from caisson_operator.effects.kube import KubeApi, ObjectRef
+from caisson_operator.effects.key_secrets import fetch_key_pair
+from caisson_operator.effects.kube import KubeApi
 
 from .manifests import build_authority, build_certificate
 from .wanted import Wanted
@@ -18,9 +18,6 @@ async def create_authority(kube: KubeApi, wanted: Wanted, now: datetime) -> None
 async def issue(kube: KubeApi, wanted: Wanted, now: datetime) -> None:
     """Raises LookupError where the authority has gone since it was looked for."""
     names = wanted.names
-    secret = await kube.get(ObjectRef("v1", "Secret", names.namespace, names.authority))
-    if secret is None:
-        raise LookupError(f"the Secret {names.authority} has gone")
-    authority = read_key_pair(secret)
+    authority = await fetch_key_pair(kube, names.namespace, names.authority)
     made = issue_certificate(authority, names.server, names.certified, now)
     await kube.apply(build_certificate(wanted, made.certificate, made.key, authority.certificate))

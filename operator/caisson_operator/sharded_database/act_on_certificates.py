@@ -3,8 +3,8 @@
 from datetime import datetime
 
 from caisson_operator.effects.certificates import issue_certificate, make_authority
-from caisson_operator.effects.key_secrets import read_key_pair
-from caisson_operator.effects.kube import KubeApi, ObjectRef
+from caisson_operator.effects.key_secrets import fetch_key_pair
+from caisson_operator.effects.kube import KubeApi
 
 from .manifests import (
     DatabaseIdentity,
@@ -23,11 +23,7 @@ async def create_authority(kube: KubeApi, database: DatabaseIdentity, now: datet
 
 async def issue(kube: KubeApi, database: DatabaseIdentity, shard: str, now: datetime) -> None:
     """Raises LookupError where the authority has gone since it was looked for."""
-    name = authority_name(database.name)
-    secret = await kube.get(ObjectRef("v1", "Secret", database.namespace, name))
-    if secret is None:
-        raise LookupError(f"the Secret {name} has gone")
-    authority = read_key_pair(secret)
+    authority = await fetch_key_pair(kube, database.namespace, authority_name(database.name))
     scope = ShardNames(database.name, shard).scope
     made = issue_certificate(authority, scope, build_server_names(database, shard), now)
     await kube.apply(build_certificate_secret(database, shard, made.certificate, made.key, authority.certificate))
