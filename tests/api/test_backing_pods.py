@@ -8,7 +8,7 @@ from api.apiserver import ApiServer
 from caisson_operator.backing_cluster.manifests import Passwords, Shape, build_objects
 from fakes.backing_clusters import want
 
-PASSWORDS = Passwords("app", "admin", "peer")
+PASSWORDS = Passwords("app", "admin")
 
 
 @pytest.mark.parametrize("spec", [{}, {"topology": "independent"}, {"type": "zookeeper"}], ids=str)

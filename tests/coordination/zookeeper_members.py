@@ -18,7 +18,7 @@ from coordination.zookeeper_tls import HOST, Identity
 from zookeeper_member.configuration import build_command, build_jaas, build_static
 from zookeeper_member.member import AUTHORITY, CLIENT_PORT, DATA, JAAS, KEY_STORE, LOG, Member
 
-PASSWORDS = {"caisson": "app", "caisson-admin": "admin", "caisson-peer": "peer"}
+PASSWORDS = {"caisson": "app", "caisson-admin": "admin"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ def make_identity(folder: Path, names: Sequence[str] = (HOST,)) -> Identity:
     """With an authority that nobody else knows."""
     now = datetime.now(UTC)
     authority = make_authority("tests", now)
-    server = issue_certificate(authority, names[0], names, now)
+    server = issue_certificate(authority, names[0], names, now, dials=True)
     found = Identity(folder / "ca.crt", folder / "server.pem")
     found.authority.write_text(authority.certificate)
     found.key_store.write_text(build_key_store(server.key, server.certificate))

@@ -16,8 +16,8 @@ async def create_authority(kube: KubeApi, wanted: Wanted, now: datetime) -> None
 
 
 async def issue(kube: KubeApi, wanted: Wanted, now: datetime) -> None:
-    """Raises LookupError where the authority has gone since it was looked for."""
+    """Members of ZooKeeper show theirs to each other. Raises LookupError where the authority has gone since it was looked for."""
     names = Names(wanted.owner.name, wanted.owner.namespace)
     authority = await fetch_key_pair(kube, names.namespace, names.authority)
-    made = issue_certificate(authority, names.cluster, names.served, now)
+    made = issue_certificate(authority, names.cluster, names.served, now, dials=not wanted.is_redis)
     await kube.apply(build_certificate(wanted, made.certificate, made.key, authority.certificate))

@@ -195,7 +195,7 @@ def _read_passwords(secret: Manifest | None) -> Passwords | None:
     if secret is None:
         return None
     values = read_secret(secret)
-    return Passwords(values["application"], values["admin"], values["peer"])
+    return Passwords(values["application"], values["admin"])
 
 
 def _read_epoch(config_map: Manifest | None) -> Epoch | None:

@@ -136,8 +136,7 @@ def _hosts(addresses: tuple[str, ...]) -> str:
 
 
 def _build_passwords() -> Passwords:
-    application, admin, peer = (secrets.token_urlsafe(PASSWORD_BYTES) for _ in range(3))
-    return Passwords(application, admin, peer)
+    return Passwords(secrets.token_urlsafe(PASSWORD_BYTES), secrets.token_urlsafe(PASSWORD_BYTES))
 
 
 def build_room(context: RoomContext) -> BackingClusterRoom:

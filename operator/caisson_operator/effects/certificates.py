@@ -38,19 +38,25 @@ def make_authority(name: str, now: datetime) -> KeyPair:
     return _pair(certificate, key)
 
 
-def issue_certificate(authority: KeyPair, name: str, dns_names: Sequence[str], now: datetime) -> KeyPair:
-    """A server's certificate for these names, never for longer than its authority has. Raises ValueError at a broken one."""
+def issue_certificate(
+    authority: KeyPair, name: str, dns_names: Sequence[str], now: datetime, *, dials: bool = False
+) -> KeyPair:
+    """A server's certificate for these names, never for longer than its authority has; one that `dials` may show it there, too.
+
+    Raises ValueError at a broken authority.
+    """
     issuer = x509.load_pem_x509_certificate(authority.certificate.encode())
     issuer_key = serialization.load_pem_private_key(authority.key.encode(), password=None)
     if not isinstance(issuer_key, ec.EllipticCurvePrivateKey) or issuer_key.public_key() != issuer.public_key():
         raise ValueError("the authority's key does not belong to its certificate")
     key = ec.generate_private_key(ec.SECP256R1())
+    uses = [ExtendedKeyUsageOID.SERVER_AUTH, *([ExtendedKeyUsageOID.CLIENT_AUTH] if dials else [])]
     not_after = min(now + CERTIFICATE_LIFE, issuer.not_valid_after_utc)
     certificate = (
         _begin(_subject(name), issuer.subject, key.public_key(), now, not_after)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs_certificates=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage(uses), critical=False)
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(each) for each in dns_names]), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
         .sign(issuer_key, hashes.SHA256())

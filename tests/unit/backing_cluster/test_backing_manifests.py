@@ -135,7 +135,7 @@ def test_what_volumes_need_stays_with_them_and_the_epoch_stays_in_any_case() -> 
 
 
 def test_the_secret_of_credentials_has_what_the_members_read() -> None:
-    assert build_credentials(REDIS, PASSWORDS)["data"].keys() == {"application", "admin", "peer"}
+    assert build_credentials(REDIS, PASSWORDS)["data"].keys() == {"application", "admin"}
 
 
 def test_one_member_at_a_time_may_be_drained() -> None:

@@ -19,7 +19,7 @@ from zookeeper_member.member import Member
 from zookeeper_member.name import await_name
 from zookeeper_member.running import read_mode
 
-PASSWORDS = {"caisson": "app", "caisson-admin": "admin", "caisson-peer": "peer"}
+PASSWORDS = {"caisson": "app", "caisson-admin": "admin"}
 FIRST = Member("keeper", "keeper-0", "keeper-members.demo.svc", 3, False, PASSWORDS)
 SECOND = replace(FIRST, name="keeper-1")
 ANSWER = """clientPort=2181
@@ -84,7 +84,7 @@ def test_keeps_the_file_of_members_that_zookeeper_has_written() -> None:
 def test_nobody_comes_in_without_a_password() -> None:
     static = build_static("x")
     assert "sessionRequireClientSASLAuth=true" in static
-    assert "quorum.auth.learnerRequireSasl=true" in static
+    assert "\nssl.quorum.clientAuth=need\n" in static
     jaas = build_jaas(FIRST)
     assert 'user_caisson="app"' in jaas
     assert "app" not in repr(FIRST).replace("app.", "")

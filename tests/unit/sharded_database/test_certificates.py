@@ -8,6 +8,7 @@ import pytest
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from caisson_operator.core.certificates import ServerCertificate
 from caisson_operator.core.decisions import Plan, Settled
@@ -88,9 +89,13 @@ def test_what_was_issued_may_serve_and_vouch_for_nobody() -> None:
     extensions = load(issue_certificate(ISSUER, "flights-s0", NAMES, NOW)).extensions
     assert not extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     assert not extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign
-    assert [use.dotted_string for use in extensions.get_extension_for_class(x509.ExtendedKeyUsage).value] == [
-        "1.3.6.1.5.5.7.3.1"
-    ]
+    assert list(extensions.get_extension_for_class(x509.ExtendedKeyUsage).value) == [ExtendedKeyUsageOID.SERVER_AUTH]
+
+
+def test_one_that_dials_may_show_its_certificate_there() -> None:
+    extensions = load(issue_certificate(ISSUER, "keeper", NAMES, NOW, dials=True)).extensions
+    both = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+    assert list(extensions.get_extension_for_class(x509.ExtendedKeyUsage).value) == both
 
 
 def test_no_certificate_outlives_its_authority() -> None:

@@ -15,7 +15,6 @@ from .member import (
     KEY_STORE,
     LOCAL_PORT,
     LOG,
-    PEER,
     TICK_MILLISECONDS,
     Member,
 )
@@ -53,10 +52,6 @@ def build_static(dynamic_file: str) -> str:
         # Nobody does anything who has not shown a password.
         "authProvider.sasl=org.apache.zookeeper.server.auth.SASLAuthenticationProvider",
         "sessionRequireClientSASLAuth=true",
-        "quorum.auth.enableSasl=true",
-        "quorum.auth.learnerRequireSasl=true",
-        "quorum.auth.serverRequireSasl=true",
-        "quorum.cnxn.threads.size=20",
         *build_tls(CLIENT_PORT, KEY_STORE, AUTHORITY),
         f"dynamicConfigFile={dynamic_file}",
     ]
@@ -64,8 +59,8 @@ def build_static(dynamic_file: str) -> str:
 
 
 def build_tls(port: int, key_store: Path, authority: Path) -> list[str]:
-    """Clients verify the server, and show a password. So do members: whoever dials verifies the other one by the ensemble's
-    authority, not by name (ZooKeeper would ask the DNS backwards), and shows the members' password."""
+    """Clients verify the server, and show a password. Members verify each other, by the ensemble's authority and not by name
+    (ZooKeeper would ask the DNS backwards). They show no password: a member with a vote would show none to one without."""
     return [
         "serverCnxnFactory=org.apache.zookeeper.server.NettyServerCnxnFactory",
         f"secureClientPort={port}",
@@ -79,7 +74,7 @@ def build_tls(port: int, key_store: Path, authority: Path) -> list[str]:
         "ssl.quorum.keyStore.type=PEM",
         f"ssl.quorum.trustStore.location={authority}",
         "ssl.quorum.trustStore.type=PEM",
-        "ssl.quorum.clientAuth=none",
+        "ssl.quorum.clientAuth=need",
         "ssl.quorum.hostnameVerification=false",
     ]
 
@@ -97,12 +92,7 @@ def find_dynamic(static: str) -> str | None:
 
 def build_jaas(member: Member) -> str:
     users = "\n  ".join(f'user_{name}="{member.passwords[name]}"' for name in (APPLICATION, ADMIN))
-    module = "org.apache.zookeeper.server.auth.DigestLoginModule required"
-    return (
-        f"Server {{\n  {module}\n  {users};\n}};\n"
-        f'QuorumServer {{\n  {module}\n  user_{PEER}="{member.passwords[PEER]}";\n}};\n'
-        f'QuorumLearner {{\n  {module}\n  username="{PEER}"\n  password="{member.passwords[PEER]}";\n}};\n'
-    )
+    return f"Server {{\n  org.apache.zookeeper.server.auth.DigestLoginModule required\n  {users};\n}};\n"
 
 
 def confine(lines: str) -> str:

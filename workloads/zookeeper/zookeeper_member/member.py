@@ -16,7 +16,7 @@ ENSEMBLE = Path("/etc/caisson/ensemble")
 TLS = Path("/etc/caisson/tls")
 AUTHORITY = TLS / "ca.crt"
 KEY_STORE = Path("/run/caisson/server.pem")
-APPLICATION, ADMIN, PEER = "caisson", "caisson-admin", "caisson-peer"
+APPLICATION, ADMIN = "caisson", "caisson-admin"
 TICK_MILLISECONDS = 1000
 
 
@@ -60,7 +60,7 @@ class Member:
 
 def read_member(environment: Mapping[str, str], credentials: Path = CREDENTIALS, ensemble: Path = ENSEMBLE) -> Member:
     cluster, namespace = environment["CAISSON_CLUSTER"], environment["CAISSON_POD_NAMESPACE"]
-    files = {APPLICATION: "application", ADMIN: "admin", PEER: "peer"}
+    files = {APPLICATION: "application", ADMIN: "admin"}
     formed = ensemble / "formed"
     return Member(
         cluster=cluster,

@@ -5,11 +5,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Passwords:
-    """`application` is what the binding names; `admin` is the operator's and the members' own; `peer` is ZooKeeper's between members."""
+    """`application` is what the binding names; `admin` is the operator's and the members' own."""
 
     application: str = field(repr=False)
     admin: str = field(repr=False)
-    peer: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ def find_template(wanted: Wanted) -> str:
 def build_credentials(wanted: Wanted, passwords: Passwords) -> Manifest:
     """Created where there is none and never applied: the volumes' members know each other by the passwords of their first day."""
     names = Names(wanted.owner.name, wanted.owner.namespace)
-    values = {"application": passwords.application, "admin": passwords.admin, "peer": passwords.peer}
+    values = {"application": passwords.application, "admin": passwords.admin}
     return build_secret(wanted.owner.kept(names.credentials), "Opaque", values)
 
 
