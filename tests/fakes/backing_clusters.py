@@ -15,7 +15,7 @@ from caisson_operator.core.images import Images
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 IMAGES = Images(postgres="postgres:1", redis="redis:1", zookeeper="zookeeper:1", ids="ids:1")
-PASSWORDS = Passwords("app/pass", "admin-pass", "peer-pass")
+PASSWORDS = Passwords("app/pass", "admin-pass")
 AUTHORITY = Authority("-----BEGIN CERTIFICATE-----", "c0ffee")
 CERTIFICATE = ServerCertificate(
     frozenset(Names("cache", "demo").served), NOW, NOW + timedelta(days=90), AUTHORITY.key_id
