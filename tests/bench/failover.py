@@ -38,8 +38,8 @@ EVERYTHING = (*(fault.name for fault in (*FAULTS, *CLOCK_FAULTS)), CONTROL, DEFA
 
 
 def measure() -> Sequence[Record]:
+    rounds, names = int(os.environ.get("ROUNDS", ROUNDS)), read_names(os.environ.get("FAULTS", ""))
     run_visibly(REPOSITORY / "tests/kind/up", seconds=KIND_SECONDS)
-    rounds, names = int(os.environ.get("ROUNDS", ROUNDS)), os.environ.get("FAULTS", "").split() or EVERYTHING
     if os.environ.get("CONTINUE") != "yes":
         for kind in KINDS:
             path(kind).unlink(missing_ok=True)
@@ -53,6 +53,14 @@ def measure() -> Sequence[Record]:
         if QUORUM in names:
             play_quorum(images.flights, rounds)
     return summarize(*(read(kind) for kind in KINDS))
+
+
+def read_names(text: str) -> Sequence[str]:
+    """Raises ValueError for a name that nothing has, before anything is done."""
+    names = text.split() or EVERYTHING
+    if unknown := sorted(set(names) - set(EVERYTHING)):
+        raise ValueError(f"FAULTS: no fault is called {', '.join(unknown)}; there are {', '.join(EVERYTHING)}")
+    return names
 
 
 @contextmanager
