@@ -29,7 +29,12 @@ THEN, LATER = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
 
 def build_catalog(leaves: dict[str, tuple[bool, bool, bool]] | None = None, **own: Any) -> Catalog:
     return Catalog(
-        timeline=3, standbys=[("flights-s0-1", True, 42)], schema_version=1, tables={}, leaves=leaves or {}, own=own
+        timeline=3,
+        standbys=[("flights-s0-1", True, 42, "caisson_replication_b")],
+        schema_version=1,
+        tables={},
+        leaves=leaves or {},
+        own=own,
     )
 
 
