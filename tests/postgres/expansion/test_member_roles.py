@@ -289,7 +289,10 @@ def test_what_a_shard_notes_of_its_roles_is_read_back(standby: Standby) -> None:
 def test_a_member_that_has_diverged_rewinds_as_the_second_role_once_the_first_is_retired() -> None:
     """Control: without the rights that it has by way of the first, it may not."""
     assert GRANTS is not None
-    with running_clusters(1, {"wal_log_hints": "on", "wal_keep_size": "256MB"}) as (old,), running_standby(old, MEMBER) as new:
+    with (
+        running_clusters(1, {"wal_log_hints": "on", "wal_keep_size": "256MB"}) as (old,),
+        running_standby(old, MEMBER) as new,
+    ):
         with old.connect(dbname="postgres") as connection:
             connection.execute(GRANTS[0].encode())
             connection.execute("CREATE ROLE stranger LOGIN")
