@@ -81,7 +81,7 @@ def _tell_hindrance(wanted: Wanted, observed: Observed) -> str:
     if lacking:
         return f"every shard to be up, and to let the members in: {lacking}"
     if observed.objects.previous_member_rotation is not None and unfollowed:
-        return f"every standby to stream as {observed.objects.member_roles[0]}: {unfollowed}"
+        return f"every standby to stream as {observed.objects.member_roles[0]}, and who is in as another to leave: {unfollowed}"
     return "the expansion to end"
 
 

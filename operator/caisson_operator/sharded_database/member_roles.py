@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from caisson_operator.core.layout import MEMBER_ROLES, RETIRED, mark_rotation
 
 from . import steps
+from .manifests import ShardNames
 from .observed import Objects, Observed, Shard
 from .wanted import Wanted
 
@@ -46,9 +47,12 @@ def list_unfollowed(wanted: Wanted, observed: Observed) -> list[str]:
 
 
 def _is_followed(wanted: Wanted, shard: Shard, objects: Objects) -> bool:
-    users = [standby.user for standby in shard.standbys.values()]
-    is_everybody_there = len(users) >= wanted.members - 1 and set(users) <= {objects.member_roles[0]}
-    return is_everybody_there and not shard.member_sessions & set(_list_open(shard, objects))
+    scope = ShardNames(wanted.database.name, shard.name).scope
+    members = {f"{scope}-{number}" for number in range(wanted.members)}
+    followers = {name for name, standby in shard.standbys.items() if standby.user == objects.member_roles[0]}
+    return len(members & followers) >= wanted.members - 1 and not shard.member_sessions & set(
+        _list_open(shard, objects)
+    )
 
 
 def _list_open(shard: Shard, objects: Objects) -> tuple[str, ...]:

@@ -84,7 +84,7 @@ def let_in(wanted: Wanted, rotations: set[str], now: str = "", **changes: Any) -
     marks |= {role: mark_rotation(each) for each in rotations - {""} for role in SECOND_ROLES}
     standby = Standby(True, 0, SECOND_ROLES[0] if now else FIRST_ROLES[0])
     found = {
-        name: replace(shard, member_roles=marks, standbys={"standby": standby})
+        name: replace(shard, member_roles=marks, standbys={f"flights-{name}-1": standby})
         for name, shard in settle(wanted).items()
     }
     return found | {"s1": replace(found["s1"], **changes)}
@@ -160,12 +160,12 @@ def test_a_member_whose_image_knows_one_role_alone_holds_up_every_step() -> None
 @pytest.mark.parametrize(
     "changes",
     [
-        {"standbys": {"standby": Standby(True, 0, FIRST_ROLES[0])}},
+        {"standbys": {"flights-s1-1": Standby(True, 0, FIRST_ROLES[0])}},
         {"standbys": {}},
-        {"standbys": {name: Standby(True, 0, user) for name, user in zip("ab", (FIRST_ROLES[0], SECOND_ROLES[0]), strict=True)}},
+        {"standbys": {"pg_receivewal": Standby(False, 0, SECOND_ROLES[0])}},
         {"member_sessions": frozenset({FIRST_ROLES[1], *SECOND_ROLES})},
     ],
-    ids=["streams as the old one", "does not stream", "one of two", "rewinds as the old one"],
+    ids=["streams as the old one", "does not stream", "somebody else streams", "rewinds as the old one"],
 )  # fmt: skip
 def test_the_old_roles_are_let_in_until_nobody_comes_as_them(changes: dict[str, Any]) -> None:
     wanted = ask("r1")
@@ -174,7 +174,15 @@ def test_the_old_roles_are_let_in_until_nobody_comes_as_them(changes: dict[str, 
     assert plan(wanted, seen) == ()
     decision = explain_member_rotation(wanted, seen)
     assert isinstance(decision, Wait)
-    assert "every standby to stream as caisson_replication_b: s1" in decision.message
+    assert "every standby to stream as caisson_replication_b, and who is in as another to leave: s1" in decision.message
+
+
+def test_who_is_no_member_and_streams_as_the_new_role_or_his_own_holds_nothing_up() -> None:
+    wanted = ask("r1")
+    others = {"pg_receivewal": Standby(False, 0, "auditor"), "pg_basebackup": Standby(False, 0, SECOND_ROLES[0])}
+    standbys = {"flights-s1-1": Standby(True, 0, SECOND_ROLES[0]), **others}
+    found = let_in(wanted, {"", "r1"}, "r1", standbys=standbys)
+    assert plan(wanted, see(wanted, now="r1", previous="", all_tell=("r1", ""), shards=found)) == RETIRE_ROLES
 
 
 def test_the_next_rotation_takes_the_first_roles_again() -> None:
