@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event, Thread
@@ -22,13 +22,17 @@ import psycopg
 import pytest
 import yaml
 
+from caisson_operator.core.decisions import Decision, Settled, Step
 from caisson_operator.core.layout import FIRST_MEMBER_ROLES, MEMBER_ROLES, REPLICATION_ROLES, RETIRED
 from caisson_operator.effects.postgres.catalog import OWN, read_catalog
 from caisson_operator.effects.postgres.member_roles import let_members_in, retire_member_roles
 from caisson_operator.effects.postgres.sessions import Connection
+from caisson_operator.sharded_database.observed import Objects
 from fakes.mounts import mount
 from postgres.clusters import BINARIES, SUPERUSER, Cluster, running_clusters, running_standby
+from postgres.expansion.driver import Operator
 from postgres.expansion.promotion import make_synchronous
+from postgres.expansion.stage import set_stage
 
 ROOT = Path(__file__).parents[3]
 MEMBER = "s0-1"
@@ -284,6 +288,45 @@ def test_what_a_shard_notes_of_its_roles_is_read_back(standby: Standby) -> None:
     assert read_own(primary, "member_sessions") == [("caisson_replication",)], "open sessions go on, and are seen"
     let_in(primary, "r2", dict.fromkeys(FIRST_MEMBER_ROLES, "three"))
     assert can_log_in(primary, "caisson_replication", "three")
+
+
+class LaterOperator(Operator):
+    """Of a database whose members were rotated once. `subscribers` are whom it has seen its subscriptions come as."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        role, self.subscribers = "caisson_replication_b", set[str]()
+        self.actor.subscription_conninfo = lambda shard: self._find(shard).dsn(user=role, password=NEW[role])
+        self.after_step = self._look
+
+    def _find(self, shard: str) -> Cluster:
+        return self.clusters[int(shard[1:])]
+
+    def _objects(self) -> Objects:
+        names = ("caisson_replication_b", "caisson_rewind_b")
+        return replace(super()._objects(), member_rotation="r1", member_roles=names)
+
+    def _look(self, step: Step) -> None:
+        with self.clusters[0].connect() as connection:
+            found = connection.execute("SELECT usename FROM pg_stat_replication").fetchall()
+        self.subscribers |= {user for (user,) in found}
+
+
+def test_an_expansion_comes_as_the_second_role_once_the_first_is_retired(tmp_path: Path) -> None:
+    with set_stage(tmp_path) as stage:
+        for cluster in stage.clusters:
+            admit(cluster)
+            let_in(cluster, "r1", NEW)
+            retire(cluster, FIRST_MEMBER_ROLES)
+
+        async def expand() -> tuple[Decision, set[str]]:
+            operator = LaterOperator(stage.clusters, 2, term=2)
+            try:
+                return await operator.run(), operator.subscribers
+            finally:
+                await operator.close()
+
+        assert asyncio.run(expand()) == (Settled(), {"caisson_replication_b"})
 
 
 def test_a_member_that_has_diverged_rewinds_as_the_second_role_once_the_first_is_retired() -> None:
