@@ -4,44 +4,41 @@ The shard's side is the operator's own effects, the standby's the engine's own p
 """
 
 import asyncio
-import os
 import re
-import shutil
 import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from threading import Event, Thread
 from typing import Any
 
 import psycopg
 import pytest
-import yaml
 
 from caisson_operator.core.decisions import Decision, Settled, Step
-from caisson_operator.core.layout import FIRST_MEMBER_ROLES, MEMBER_ROLES, REPLICATION_ROLES, RETIRED
-from caisson_operator.effects.postgres.catalog import OWN, read_catalog
-from caisson_operator.effects.postgres.member_roles import let_members_in, retire_member_roles
-from caisson_operator.effects.postgres.sessions import Connection
+from caisson_operator.core.layout import FIRST_MEMBER_ROLES, MEMBER_ROLES, RETIRED
+from caisson_operator.effects.postgres.catalog import OWN
 from caisson_operator.sharded_database.observed import Objects
-from fakes.mounts import mount
-from postgres.clusters import BINARIES, SUPERUSER, Cluster, running_clusters, running_standby
+from postgres.clusters import BINARIES, Cluster, running_clusters, running_standby
 from postgres.expansion.driver import Operator
+from postgres.expansion.member_standby import (
+    MEMBER,
+    ROOT,
+    Standby,
+    admit,
+    break_streams,
+    folder_of_owner,
+    let_in,
+    patroni,
+    retire,
+    run_as_owner,
+    streams_as,
+    wait_for,
+)
 from postgres.expansion.promotion import make_synchronous
 from postgres.expansion.stage import set_stage
 
-ROOT = Path(__file__).parents[3]
-MEMBER = "s0-1"
-SECONDS = 30
-HBA = f"""
-host replication {",".join(REPLICATION_ROLES)} all scram-sha-256
-host all {",".join(MEMBER_ROLES)} all scram-sha-256
-host all,replication all all trust
-"""
 OLD, NEW = dict.fromkeys(FIRST_MEMBER_ROLES, "one"), {"caisson_replication_b": "two", "caisson_rewind_b": "two"}
 NAMES = {"replication_user": "caisson_replication_b", "rewind_user": "caisson_rewind_b"}
 FIRST = {"replication": "one", "rewind": "one", "passfile": "A"}
@@ -50,49 +47,9 @@ ADOPTED = {"replication": "two", "rewind": "two", **NAMES, "passfile": "AB", "me
 GRANTS = re.search(r"GRANT EXECUTE.*?;", (ROOT / "workloads/postgres/bootstrap.sql").read_text(), re.DOTALL)
 
 
-def act(cluster: Cluster, what: Callable[[Connection], Any]) -> Any:
-    """As the operator, through a session of its own."""
-
-    async def run() -> Any:
-        async with await psycopg.AsyncConnection.connect(cluster.dsn(), autocommit=True) as connection:
-            return await what(connection)
-
-    return asyncio.run(run())
-
-
-def let_in(cluster: Cluster, rotation: str, passwords: dict[str, str]) -> None:
-    for _ in range(2):  # safe to repeat
-        act(cluster, lambda connection: let_members_in(connection, rotation, passwords))
-
-
-def retire(cluster: Cluster, roles: tuple[str, ...]) -> None:
-    for _ in range(2):
-        act(cluster, lambda connection: retire_member_roles(connection, roles))
-
-
 def read_own(cluster: Cluster, name: str) -> list[Any]:
     with cluster.connect() as connection:
         return connection.execute(OWN[name].encode()).fetchall()
-
-
-def streams_as(cluster: Cluster) -> list[str]:
-    """As the operator sees it."""
-    found = act(cluster, lambda connection: read_catalog(connection, (), ()))
-    return [user for *_, user in found.standbys]
-
-
-def wait_for(what: Callable[[], bool], told: Callable[[], str] = lambda: "") -> None:
-    deadline = time.monotonic() + SECONDS
-    while not what():
-        assert time.monotonic() < deadline, told()
-        time.sleep(0.05)
-
-
-def admit(cluster: Cluster) -> None:
-    (cluster.data / "pg_hba.conf").write_text(HBA)
-    with cluster.connect() as connection:
-        connection.execute("SELECT pg_reload_conf()")
-        wait_for(lambda: connection.execute("SELECT FROM pg_hba_file_rules WHERE auth_method = 'scram-sha-256'").rowcount == 2)  # fmt: skip
 
 
 def can_log_in(cluster: Cluster, role: str, password: str) -> bool:
@@ -101,29 +58,6 @@ def can_log_in(cluster: Cluster, role: str, password: str) -> bool:
     except psycopg.OperationalError:
         return False
     return True
-
-
-def break_streams(cluster: Cluster) -> None:
-    with cluster.connect() as connection:
-        connection.execute("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_replication")
-
-
-def run_as_owner(*command: str | Path, password: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*become(), *map(str, command)], capture_output=True, text=True, cwd="/", env={**os.environ, "PGPASSWORD": password}
-    )  # fmt: skip
-
-
-def become() -> list[str]:
-    return ["setpriv", "--reuid", SUPERUSER, "--regid", SUPERUSER, "--clear-groups"] if os.geteuid() == 0 else []
-
-
-@contextmanager
-def folder_of_owner() -> Iterator[Path]:
-    with TemporaryDirectory(prefix="caisson-member-") as name:
-        if os.geteuid() == 0:
-            shutil.chown(name, SUPERUSER, SUPERUSER)
-        yield Path(name)
 
 
 def copy(cluster: Cluster, role: str, password: str) -> str:
@@ -165,24 +99,6 @@ def writing(cluster: Cluster) -> Iterator[Writer]:
         thread.join()
 
 
-@dataclass(frozen=True)
-class Standby:
-    primary: Cluster
-    cluster: Cluster
-    folder: Path
-    log: Path
-
-    def mount(self, keys: dict[str, str]) -> None:
-        mount(self.folder / "mount", keys)
-
-    @property
-    def told(self) -> str:
-        return self.log.read_text()
-
-    def wait_until_it_streams_as(self, role: str) -> None:
-        wait_for(lambda: streams_as(self.primary) == [role], lambda: f"{self.told[-2000:]}{self.cluster.log[-3000:]}")
-
-
 @pytest.fixture
 def standby() -> Iterator[Standby]:
     """Of a primary with the first day's passwords, in the hands of Patroni."""
@@ -200,46 +116,6 @@ def standby() -> Iterator[Standby]:
         with patroni(made):
             made.wait_until_it_streams_as("caisson_replication")
             yield made
-
-
-@contextmanager
-def patroni(standby: Standby) -> Iterator[None]:
-    primary = f"postgres://127.0.0.1:{standby.primary.port}/postgres"
-    arguments = (standby.folder / "patroni.yml", standby.folder / "mount", standby.folder / "passfile", primary)
-    arguments[0].write_text(yaml.safe_dump(configure(standby)))
-    program = Path(__file__).with_name("patroni_standby.py")
-    path = f"{ROOT}/workloads/postgres:{ROOT}/tests"
-    with standby.log.open("w") as log:
-        running = subprocess.Popen(
-            [*become(), sys.executable, str(program), *map(str, arguments)],
-            stdout=log, stderr=log, cwd="/", env={**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
-        )  # fmt: skip
-    try:
-        yield
-        assert running.poll() is None, standby.told
-    finally:
-        running.terminate()
-        running.wait(20)
-
-
-def configure(standby: Standby) -> dict[str, Any]:
-    address = f"127.0.0.1:{standby.cluster.port}"
-    return {
-        "name": MEMBER,
-        "scope": "s0",
-        "listen": address,
-        "connect_address": address,
-        "data_dir": str(standby.cluster.data),
-        "bin_dir": str(BINARIES),
-        "pgpass": str(standby.folder / "pgpass"),
-        "retry_timeout": 3,
-        "parameters": {"wal_level": "logical"},
-        "authentication": {
-            "superuser": {"username": SUPERUSER},
-            "replication": {"username": "caisson_replication", "password": "one"},
-            "rewind": {"username": "caisson_rewind", "password": "one"},
-        },
-    }
 
 
 def test_a_standby_gets_in_at_every_step_and_nothing_restarts(standby: Standby) -> None:
