@@ -8,7 +8,7 @@ import pytest_asyncio
 
 from api.apiserver import ApiServer
 from caisson_operator.api.resource import ShardedDatabase, load_sharded_database
-from caisson_operator.core.layout import Login
+from caisson_operator.core.layout import REPLICATION_ROLES, Login
 from caisson_operator.effects.kube import Conflict, KubeApi, ObjectRef
 from caisson_operator.effects.kube_session import open_kube_api
 from caisson_operator.sharded_database import steps
@@ -20,6 +20,8 @@ from caisson_operator.sharded_database.manifests.names import build_address
 from caisson_operator.sharded_database.member_credentials import (
     MemberPassword,
     MemberPasswords,
+    MemberRoles,
+    RoleLogin,
     read_member_passwords,
 )
 from caisson_operator.sharded_database.observe import observe_objects
@@ -35,6 +37,10 @@ MEMBER_STEPS = (
     steps.RetireMemberPassword("m1"),
 )
 FIRST = build_credentials(lambda name: f"pw-{name}")
+FIRST_ROLES = MemberRoles(
+    RoleLogin("caisson_replication", FIRST.replication), RoleLogin("caisson_rewind", FIRST.rewind)
+)
+SECOND_NAMES = ("caisson_replication_b", "caisson_rewind_b")
 
 
 @pytest_asyncio.fixture
@@ -159,14 +165,35 @@ async def test_a_rotation_of_the_members_goes_from_one_password_to_two_to_one(
         assert found is not None
         written.append((read_member_passwords(found["data"]), await observe_objects(kube, wanted)))
     passwords, seen = zip(*written, strict=True)
-    first, new = MemberPassword("", FIRST.restapi), passwords[0].coming
+    first, new = MemberPassword("", FIRST.restapi, FIRST_ROLES), passwords[0].coming
     assert new is not None
+    assert new.roles is not None
+    assert new.roles.names == SECOND_NAMES
     assert passwords == (MemberPasswords(first, new), MemberPasswords(new, None, first), MemberPasswords(new))
     assert [each.member_rotation for each in seen] == ["", "m1", "m1"]
     assert [each.coming_member_rotation for each in seen] == ["m1", None, None]
     assert [each.previous_member_rotation for each in seen] == [None, "", None]
-    assert new.restapi not in repr(seen)
+    assert [each.member_roles for each in seen] == [FIRST_ROLES.names, SECOND_NAMES, SECOND_NAMES]
+    assert [each.coming_member_roles for each in seen] == [SECOND_NAMES, (), ()]
+    assert not [word for word in (new.restapi, new.roles.replication.password) if word in repr(seen)]
     after = await read(kube, identity)
-    assert (after.restapi, after.superuser, after.replication) == (new.restapi, FIRST.superuser, FIRST.replication)
+    assert (after.restapi, after.superuser) == (new.restapi, FIRST.superuser)
+    assert (after.replication_user, after.replication) == ("caisson_replication_b", new.roles.replication.password)
+    assert after.rewind == new.roles.rewind.password
     assert after.coming is not None
     assert after.coming.rotation == "r1"
+
+
+async def test_the_members_password_file_has_each_role_for_as_long_as_somebody_may_come_as_it(
+    kube: KubeApi, identity: DatabaseIdentity
+) -> None:
+    await kube.create_once(build_credentials_secret(identity, FIRST))
+    found: list[list[str]] = []
+    for step in MEMBER_STEPS:
+        await change_credentials(kube, identity, step)
+        secret = await kube.get(ref(identity))
+        assert secret is not None
+        lines = base64.b64decode(secret["data"]["passfile"]).decode().splitlines()
+        found.append([line.split(":")[3] for line in lines])
+    old, new = REPLICATION_ROLES
+    assert found == [[old, new], [new, old], [new]]

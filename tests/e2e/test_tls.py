@@ -26,6 +26,29 @@ ROLE_MARKS = """
 SELECT rolname, shobj_description(oid, 'pg_authid') FROM pg_roles WHERE rolname LIKE 'caisson\\_app%' ORDER BY 1
 """
 OPERATORS_MARK = "SELECT shobj_description(oid, 'pg_authid') FROM pg_roles WHERE rolname = 'postgres'"
+STREAMS_AS = "SELECT usename FROM pg_stat_replication"
+MEMBER_ROLES = """
+SELECT rolname, rolcanlogin, shobj_description(oid, 'pg_authid') FROM pg_roles
+WHERE rolname LIKE 'caisson\\_replication%' OR rolname LIKE 'caisson\\_rewind%' ORDER BY 1
+"""
+RETIRED_ROLES = [
+    ["caisson_replication", "f", ""],
+    ["caisson_replication_b", "t", "rotation m1"],
+    ["caisson_rewind", "f", ""],
+    ["caisson_rewind_b", "t", "rotation m1"],
+]
+# Whom the primary lets in, from a standby's pod over the network, with the password that comes in.
+LOG_IN = """
+import sys
+import psycopg
+host, role = sys.argv[1:]
+try:
+    psycopg.connect(host=host, user=role, password=sys.stdin.read(), dbname="postgres", sslmode="verify-ca",
+                    sslrootcert="/etc/caisson/certificate/ca.crt", connect_timeout=10).close()
+    print("let in")
+except psycopg.OperationalError as error:
+    print(error)
+"""
 WHO = "SELECT DISTINCT usename FROM pg_stat_activity WHERE usename LIKE 'caisson\\_app%'"
 
 # Beside the SDK: what is said without TLS, with another authority, and under another name.
@@ -267,18 +290,22 @@ def test_the_operator_gets_other_passwords_on_request(scene: Scene) -> None:
     scene.application.wait_writes(200, 60)
 
 
-def test_patronis_rest_api_gets_another_password_on_request(scene: Scene) -> None:
-    """Nobody is restarted, no lead moves, and in the end the old password opens nothing, also from inside a pod."""
+def test_members_get_other_passwords_on_request(scene: Scene) -> None:
+    """Nobody is restarted, no lead moves, standbys stream as other roles, and in the end the old passwords open nothing."""
     database, namespace, lived = scene.database, scene.database.namespace, lives(scene)
-    before, primary = restapi_password(namespace), database.primary("s0")
+    before, primary = read_password(namespace, "restapi"), database.primary("s0")
+    replication = read_password(namespace, "replication")
+    assert query(database, "s0", STREAMS_AS) == [["caisson_replication"]]
     kubectl("annotate", "sdb", "flights", "caisson.dev/rotate-member-credentials=m1", namespace=namespace)
 
     def followed() -> bool:
         return database.status().get("memberCredentialsRotation") == "m1"
 
-    wait_for("the rotation of the REST API's password", followed, 3 * RENEWAL_SECONDS, database.explain, poll_seconds=5)
-    after = restapi_password(namespace)
+    wait_for("the rotation of the members' passwords", followed, 3 * RENEWAL_SECONDS, database.explain, poll_seconds=5)
+    after = read_password(namespace, "restapi")
     assert after != before
+    assert query(database, "s0", STREAMS_AS) == [["caisson_replication_b"]]
+    assert query(database, "s0", MEMBER_ROLES) == RETIRED_ROLES
     hosts = [f"{pod['metadata']['name']}.{SCOPE}-pods.{namespace}.svc" for pod in members(scene)]
 
     def opens(password: str) -> list[int]:
@@ -289,6 +316,17 @@ def test_patronis_rest_api_gets_another_password_on_request(scene: Scene) -> Non
     wait_for("the old one to open nothing", lambda: opens(before) == [401, 401], RENEWAL_SECONDS, poll_seconds=5)
     assert opens(after) == [200, 200]
     assert primary is not None
+    (standby,) = (pod for pod in members(scene) if pod["metadata"]["name"] != primary.pod)
+    (address,) = (pod["status"]["podIP"] for pod in members(scene) if pod["metadata"]["name"] == primary.pod)
+
+    def log_in(role: str, password: str) -> str:
+        python = ("python", "-c", LOG_IN, address, role)
+        command = ("exec", "-i", standby["metadata"]["name"], "-c", "postgresql", "--", *python)
+        return kubectl(*command, namespace=namespace, stdin=password).strip()
+
+    assert "caisson_replication" in log_in("caisson_replication", replication), "who is refused, by name"
+    assert log_in("caisson_replication_b", read_password(namespace, "replication")) == "let in"
+    assert log_in("caisson_rewind_b", read_password(namespace, "rewind")) == "let in"
     reload = ("patronictl", "reload", SCOPE, primary.pod, "--force")
     exec_ = ("exec", primary.pod, "-c", "postgresql", "--")
     assert "Reload request received" in kubectl(*exec_, *reload, namespace=namespace)
@@ -297,10 +335,10 @@ def test_patronis_rest_api_gets_another_password_on_request(scene: Scene) -> Non
     scene.application.wait_writes(200, 60)
 
 
-def restapi_password(namespace: str) -> str:
+def read_password(namespace: str, key: str) -> str:
     secret = get("secret", "flights-credentials", namespace)
     assert secret is not None
-    return base64.b64decode(secret["data"]["restapi"]).decode()
+    return base64.b64decode(secret["data"][key]).decode()
 
 
 def operator_passwords(namespace: str) -> dict[str, str]:

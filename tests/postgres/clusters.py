@@ -48,6 +48,7 @@ ROLES = """
 CREATE ROLE caisson_owner LOGIN;
 CREATE ROLE caisson_app LOGIN;
 CREATE ROLE caisson_replication LOGIN REPLICATION;
+CREATE ROLE caisson_rewind LOGIN;
 """
 
 

@@ -5,13 +5,21 @@ SET password_encryption = 'scram-sha-256';
 
 \set owner_password `cat /etc/caisson/credentials/owner`
 \set app_password `cat /etc/caisson/credentials/app`
-\set replication_password `cat /etc/caisson/credentials/replication`
 
 CREATE ROLE caisson_owner LOGIN PASSWORD :'owner_password';
 CREATE ROLE caisson_app LOGIN PASSWORD :'app_password';
-CREATE ROLE caisson_replication LOGIN REPLICATION PASSWORD :'replication_password';
+-- As whom members come to each other: of two roles each, the second with the rights of the first, Patroni lets in the one that the
+-- Secret names, right after this. Which that is changes on request.
+CREATE ROLE caisson_replication REPLICATION;
+CREATE ROLE caisson_replication_b REPLICATION IN ROLE caisson_replication;
+CREATE ROLE caisson_rewind;
+CREATE ROLE caisson_rewind_b IN ROLE caisson_rewind;
 -- What the initial copy of a subscription reads.
 GRANT pg_read_all_data TO caisson_replication;
+-- What pg_rewind reads, by way of this database.
+GRANT EXECUTE ON FUNCTION
+  pg_ls_dir(text, boolean, boolean), pg_stat_file(text, boolean),
+  pg_read_binary_file(text), pg_read_binary_file(text, bigint, bigint, boolean) TO caisson_rewind;
 
 CREATE DATABASE app OWNER caisson_owner;
 REVOKE ALL ON DATABASE app FROM PUBLIC;

@@ -43,7 +43,7 @@ def build_configuration(
     secrets = {
         "postgresql": {
             "connect_address": f"{host}:{POSTGRESQL_PORT}",
-            "authentication": {role: {"password": passwords[role]} for role in ("superuser", "replication", "rewind")},
+            "authentication": {role: build_login(role, passwords) for role in ("superuser", "replication", "rewind")},
         },
         "restapi": {
             "connect_address": f"{host}:{RESTAPI_PORT}",
@@ -51,6 +51,12 @@ def build_configuration(
         },
     }
     return merge(merge(template, {"bootstrap": {"dcs": dcs}}), secrets)
+
+
+def build_login(role: str, passwords: Mapping[str, str]) -> dict[str, str]:
+    """Which of two roles it is the Secret says, once they have taken turns; until then the template does."""
+    username = passwords.get(f"{role}_user")
+    return {"password": passwords[role], **({"username": username} if username else {})}
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -144,7 +144,7 @@ class ShardedDatabaseStatus(Wire):
     operator_credentials_rotation: ShortText | None = None
     """The last request to rotate the operator's own credentials that every shard has followed."""
     member_credentials_rotation: ShortText | None = None
-    """The last request to rotate the password of Patroni's REST API that every member has followed."""
+    """The last request to rotate the members' own credentials (Patroni's REST API, replication, rewind) that every member has followed."""
     shards: Annotated[tuple[ShardStatus, ...], Field(max_length=64)] = Field(
         default=(), json_schema_extra=keyed_by("name")
     )

@@ -22,7 +22,11 @@ LOGIN_ROLES = (APPLICATION_ROLE, "caisson_app_b")
 RETIRED, RETIRING = "retired", "retiring"
 # What a role's comment begins with; the request that its password was made for follows.
 ROTATION_MARK = "rotation "
-REPLICATION_ROLE = "caisson_replication"
+# Members come to each other as one of each two, for the same reason. The second of a pair is a member of the first.
+REPLICATION_ROLES = ("caisson_replication", "caisson_replication_b")
+REWIND_ROLES = ("caisson_rewind", "caisson_rewind_b")
+MEMBER_ROLES = (*REPLICATION_ROLES, *REWIND_ROLES)
+FIRST_MEMBER_ROLES = REPLICATION_ROLE, REWIND_ROLE = REPLICATION_ROLES[0], REWIND_ROLES[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,7 @@ class Login:
     @property
     def mark(self) -> str:
         """What a shard notes of the role (its comment) once it lets it in with this password."""
-        return f"{ROTATION_MARK}{self.rotation}" if self.rotation else ""
+        return mark_rotation(self.rotation)
 
     def follow(self, rotation: str | None) -> "Login":
         """The login after this request: the other role's. None, or the request that this one is of: itself."""
@@ -48,7 +52,20 @@ FIRST_LOGIN = Login()
 
 
 def other_role(role: str) -> str:
-    return next(each for each in LOGIN_ROLES if each != role)
+    return next(each for pair in _PAIRS if role in pair for each in pair if each != role)
+
+
+def first_role(role: str) -> str:
+    """Of the pair that this one is of: the one that is there from the first day on, and has the rights."""
+    return next(pair[0] for pair in _PAIRS if role in pair)
+
+
+_PAIRS = (LOGIN_ROLES, REPLICATION_ROLES, REWIND_ROLES)
+
+
+def mark_rotation(rotation: str) -> str:
+    """What a role's comment says of the request that its password was made for; of the first day's nothing."""
+    return f"{ROTATION_MARK}{rotation}" if rotation else ""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -6,7 +6,7 @@ from tempfile import NamedTemporaryFile
 
 from psycopg.conninfo import make_conninfo
 
-from caisson_operator.core.layout import DATABASE, OWNER_ROLE, REPLICATION_ROLE, SUPERUSER
+from caisson_operator.core.layout import DATABASE, OWNER_ROLE, SUPERUSER
 from caisson_operator.effects.key_secrets import read_authority
 from caisson_operator.effects.kube import KubeApi, ObjectRef
 from caisson_operator.effects.patroni import Member, build_member
@@ -17,6 +17,7 @@ from .credentials import Credentials, OperatorPasswords, build_login_password, r
 from .manifests import DatabaseIdentity, ShardNames, authority_name, build_address, credentials_name
 from .manifests.binding import SSL_MODE
 from .manifests.names import RESTAPI_PORT
+from .member_credentials import NOTHING_HELD, MemberPasswords, read_member_passwords
 
 # In the engine's pods: workloads/postgres.
 PASSFILE = "/run/caisson/passfile"
@@ -32,6 +33,7 @@ class Access:
     database: DatabaseIdentity
     credentials: Credentials
     authority: str
+    members: MemberPasswords = NOTHING_HELD
 
     def reach_member(self, shard: str, member: str) -> Member:
         names = ShardNames(self.database.name, shard)
@@ -69,11 +71,16 @@ class Access:
             self.database.name,
             sessions,
             lambda shard: reach(
-                shard, REPLICATION_ROLE, AUTHORITY_FILE, passfile=PASSFILE, options=SUBSCRIPTION_OPTIONS
+                shard,
+                self.credentials.replication_user,
+                AUTHORITY_FILE,
+                passfile=PASSFILE,
+                options=SUBSCRIPTION_OPTIONS,
             ),
             lambda login: build_login_password(self.credentials, login),
             on_pause,
             find_operator_passwords=self.credentials.of_rotation,
+            find_member_roles=self.members.find_roles,
         )
 
 
@@ -84,4 +91,5 @@ async def read_access(kube: KubeApi, database: DatabaseIdentity) -> Access | Non
     authority = read_authority(secret)
     if credentials is None or authority is None:
         return None
-    return Access(database, read_credentials(credentials["data"]), authority.certificate)
+    data = credentials["data"]
+    return Access(database, read_credentials(data), authority.certificate, read_member_passwords(data))

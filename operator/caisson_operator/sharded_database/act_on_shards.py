@@ -12,6 +12,7 @@ from caisson_operator.effects.postgres import (
     copying,
     fence,
     logins,
+    member_roles,
     opening,
     parameters,
     records,
@@ -22,6 +23,7 @@ from caisson_operator.effects.postgres.sessions import Sessions
 
 from . import steps
 from .credentials import OperatorPasswords
+from .member_credentials import NOTHING_HELD, MemberRoles
 from .parameters import refuse_faults
 
 LOOK_AGAIN_SECONDS = 5.0  # at rows that differ
@@ -31,6 +33,8 @@ ShardStep = (
     | steps.LetIn
     | steps.RetireRole
     | steps.ChangeOperatorPasswords
+    | steps.LetMembersIn
+    | steps.RetireMemberRoles
     | steps.ApplyMigration
     | steps.RegisterTables
     | steps.PublishShards
@@ -50,7 +54,7 @@ class ShardActor:
     """Acts on the shards of one database.
 
     `subscription_conninfo` gives what a subscription to a shard connects with, `build_password` what an application logs in with,
-    `find_operator_passwords` those that the Secret of credentials has for a request.
+    `find_operator_passwords` and `find_member_roles` those that the Secret of credentials has for a request.
     """
 
     database: str
@@ -60,6 +64,7 @@ class ShardActor:
     on_pause: Callable[[float], None] = lambda seconds: None
     drill: fence.Drill | None = None
     find_operator_passwords: Callable[[str], OperatorPasswords] = lambda rotation: OperatorPasswords(rotation, "", "")
+    find_member_roles: Callable[[str], MemberRoles] = NOTHING_HELD.find_roles
     _fenced_at: dict[str, float] = field(default_factory=dict)  # only to measure; a crash loses a figure, nothing else
 
     async def act(self, step: Step) -> None:
@@ -81,6 +86,12 @@ class ShardActor:
             case steps.ChangeOperatorPasswords():
                 found = self.find_operator_passwords(step.rotation)
                 await logins.change_operator_passwords(connection, step.rotation, found.superuser, found.owner)
+            case steps.LetMembersIn():
+                roles = self.find_member_roles(step.rotation)
+                passwords = {each.role: each.password for each in (roles.replication, roles.rewind)}
+                await member_roles.let_members_in(connection, step.rotation, passwords)
+            case steps.RetireMemberRoles():
+                await member_roles.retire_member_roles(connection, step.roles)
             case steps.ApplyMigration():
                 await schema.apply_migration(self.sessions, step.shard, step.id, step.position, step.sql, step.checksum)
             case steps.RegisterTables():

@@ -50,6 +50,7 @@ class Credentials:
     replication: str = field(repr=False)
     rewind: str = field(repr=False)
     restapi: str = field(repr=False)
+    replication_user: str = REPLICATION_ROLE
     rotation: str = ""
     coming: OperatorPasswords | None = None
     previous: OperatorPasswords | None = None
@@ -71,7 +72,7 @@ class Credentials:
     def to_keys(self) -> dict[str, str]:
         """The keys of the Secret, of which `passfile` is the replication password as libpq reads it."""
         passwords = {name: getattr(self, name) for name in names()}
-        return {**passwords, PASSFILE: f"*:*:*:{REPLICATION_ROLE}:{escape(self.replication)}\n"}
+        return {**passwords, PASSFILE: write_passfile((self.replication_user, self.replication))}
 
 
 def build_credentials(generate: Callable[[str], str]) -> Credentials:
@@ -85,6 +86,7 @@ def read_credentials(data: Mapping[str, str]) -> Credentials:
     texts = {name: base64.b64decode(value).decode() for name, value in data.items()}
     return replace(
         build_credentials(lambda name: texts[name]),
+        replication_user=texts.get("replication_user", REPLICATION_ROLE),
         rotation=texts.get("rotation", ""),
         coming=_read_operators(texts, COMING),
         previous=_read_operators(texts, PREVIOUS),
@@ -146,6 +148,11 @@ def build_login_password(credentials: Credentials, login: Login) -> str:
 def names() -> tuple[str, ...]:
     """Of the passwords that are there from the first day on, which are also the keys of the Secret."""
     return ("superuser", "owner", "app", "replication", "rewind", "restapi")
+
+
+def write_passfile(*logins: tuple[str, str]) -> str:
+    """Of roles and their passwords, for whatever server."""
+    return "".join(f"*:*:*:{role}:{escape(password)}\n" for role, password in logins)
 
 
 def escape(password: str) -> str:

@@ -1,17 +1,23 @@
-"""Another password for Patroni's REST API, which members call each other with and the operator calls them with, on request. Pure.
+"""Other passwords for the members, on request: of Patroni's REST API, with which they and the operator call them, and of the roles that
+they come to each other as, for replication and rewind. Pure.
 
-A mounted Secret follows a change on each node at its own time, and a primary that its standbys refuse while the API server is away
-steps down. So members take every password that the Secret holds, send the one that is, and tell in their pods which those are:
+A mounted Secret follows a change on each node at its own time, and whoever is refused meanwhile is worse off than with an old
+password: a primary steps down if a standby refuses its call while the API server is away, a standby that comes back does not stream.
+So whatever the Secret holds is taken, by members (REST API) and by shards (roles, of which two take turns: member_roles.py); members
+come with what is, and tell in their pods what they go by:
 
-1. the Secret holds what is coming beside what is (PrepareMemberPassword);
-2. once every member was seen to take it, what is coming is what is, and what was is held beside it (AdoptMemberPassword): some
-   send the new one by then, and others the old one still;
-3. once every member was seen to send the new one, what was is taken away (RetireMemberPassword).
+1. the Secret holds what is coming beside what is (PrepareMemberPassword), and every shard lets the coming roles in (LetMembersIn);
+2. once every member and every shard was seen to take it, what is coming is what is, and what was is held beside it
+   (AdoptMemberPassword): some come with the new one by then, and others with the old one still;
+3. once every member was seen to come with the new one, and every standby to stream so, the shards let the roles that were in no more
+   (RetireMemberRoles), and then what was is taken away (RetireMemberPassword).
 
-Nothing else is remembered: what the Secret holds and what the members tell say which of these is next, and from the first on
-the annotation is not needed any more. A member that is away, or whose image cannot tell, is waited for: nothing is refused meanwhile.
+Nothing else is remembered: what the Secret holds, what the members tell and whom the shards let in say which of these is next, and
+from the first on the annotation is not needed any more. A member that is away, or whose image cannot tell, is waited for: nothing is
+refused meanwhile.
 
-What must hold: every member takes what any other sends, and what the operator does (tests/sim/test_member_passwords_machine.py).
+What must hold: every member takes what any other sends, and what the operator does; and its shard lets in whom it comes as
+(tests/sim/test_member_passwords_machine.py).
 """
 
 from collections.abc import Iterator
@@ -21,6 +27,7 @@ from caisson_operator.core.decisions import Decision, Plan, Refuse, Settled, Ste
 from . import steps
 from .logins import ROTATION
 from .manifests import ShardNames
+from .member_roles import list_lacking, list_let_in, list_retired, list_unfollowed
 from .observed import Objects, Observed, Pod
 from .wanted import MEMBER_ROTATION_ANNOTATION, Wanted
 
@@ -30,20 +37,23 @@ LOOK_AGAIN_SECONDS = 30.0
 
 def decide_member_passwords(wanted: Wanted, observed: Observed, is_expanding: bool) -> Decision:
     """An expansion goes first, as before the operator's own passwords: with other credentials it opens other sessions."""
-    due = None if is_expanding or _list_late(wanted, observed) else _find_due(wanted, observed)
-    return Plan((due,), REASON, "another password for the REST API of the members") if due else Settled()
+    due: tuple[Step, ...] = tuple(list_let_in(observed))
+    if not due and not is_expanding and not _list_late(wanted, observed) and not list_lacking(observed):
+        due = tuple(_list_due(wanted, observed))
+    return Plan(due, REASON, "other passwords for the members") if due else Settled()
 
 
-def _find_due(wanted: Wanted, observed: Observed) -> Step | None:
-    """Where no member is late."""
-    objects = observed.objects
+def _list_due(wanted: Wanted, observed: Observed) -> Iterator[Step]:
+    """Where no member is late, and every shard lets in all that the Secret holds."""
+    objects, retired = observed.objects, tuple(list_retired(observed))
     if objects.coming_member_rotation is not None:
-        return steps.AdoptMemberPassword(objects.coming_member_rotation)
-    if objects.previous_member_rotation is not None:
-        return steps.RetireMemberPassword(objects.member_rotation)
-    if objects.shards and _is_asked(wanted, observed):
-        return steps.PrepareMemberPassword(str(wanted.member_rotation))
-    return None
+        yield steps.AdoptMemberPassword(objects.coming_member_rotation)
+    elif retired:
+        yield from () if list_unfollowed(wanted, observed) else retired
+    elif objects.previous_member_rotation is not None:
+        yield steps.RetireMemberPassword(objects.member_rotation)
+    elif objects.shards and _is_asked(wanted, observed):
+        yield steps.PrepareMemberPassword(str(wanted.member_rotation))
 
 
 def explain_member_rotation(wanted: Wanted, observed: Observed) -> Decision:
@@ -62,8 +72,17 @@ def explain_member_rotation(wanted: Wanted, observed: Observed) -> Decision:
 
 
 def _tell_hindrance(wanted: Wanted, observed: Observed) -> str:
-    late = ", ".join(_list_late(wanted, observed))
-    return f"every member to be up, and to take up what it has mounted: {late}" if late else "the expansion to end"
+    late, lacking, unfollowed = (
+        ", ".join(found)
+        for found in (_list_late(wanted, observed), list_lacking(observed), list_unfollowed(wanted, observed))
+    )
+    if late:
+        return f"every member to be up, and to take up what it has mounted: {late}"
+    if lacking:
+        return f"every shard to be up, and to let the members in: {lacking}"
+    if observed.objects.previous_member_rotation is not None and unfollowed:
+        return f"every standby to stream as {observed.objects.member_roles[0]}, and who is in as another to leave: {unfollowed}"
+    return "the expansion to end"
 
 
 def followed_member_rotation(observed: Observed) -> str:
@@ -85,11 +104,12 @@ def _list_late(wanted: Wanted, observed: Observed) -> list[str]:
 
 
 def _is_where_wanted(pod: Pod, objects: Objects) -> bool:
-    """Takes what is coming, or where nothing is, sends what is."""
-    told = pod.told.restapi_rotations
-    if objects.coming_member_rotation is not None:
-        return objects.coming_member_rotation in told
-    return told[:1] == (objects.member_rotation,)
+    """Takes what is coming, or where nothing is, comes with what is."""
+    calls, roles = pod.told.restapi_rotations, pod.told.role_rotations
+    coming = objects.coming_member_rotation
+    if coming is not None:
+        return coming in calls and (coming in roles or not objects.coming_member_roles)
+    return calls[:1] == roles[:1] == (objects.member_rotation,)
 
 
 def _expect(wanted: Wanted, observed: Observed) -> Iterator[str]:

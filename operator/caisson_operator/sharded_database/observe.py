@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 
 from caisson_operator.core.content import content_of, identity_of
-from caisson_operator.core.layout import Login
+from caisson_operator.core.layout import FIRST_MEMBER_ROLES, Login
 from caisson_operator.core.pods import read_unready_since
 from caisson_operator.core.volumes import read_claimed_size
 from caisson_operator.effects.key_secrets import read_authority, read_certificate
@@ -17,7 +17,7 @@ from caisson_operator.effects.kube import KubeApi, Manifest, ObjectRef
 from caisson_operator.effects.postgres.sessions import Sessions
 from caisson_operator.effects.volumes import observe_volume
 
-from .credentials import COMING, PREVIOUS, build_login_password, read_credentials
+from .credentials import COMING, build_login_password, read_credentials
 from .manifests.names import (
     DATABASE_LABEL,
     KIND,
@@ -31,7 +31,7 @@ from .manifests.names import (
 )
 from .manifests.secrets import read_login
 from .manifests.stateful_set import TEMPLATE
-from .member_credentials import ROTATION
+from .member_credentials import read_member_passwords
 from .observe_nodes import observe_cordoned
 from .observe_patroni import observe_patroni
 from .observe_shards import observe_shard
@@ -61,9 +61,7 @@ async def observe_objects(kube: KubeApi, wanted: Wanted, reads_nodes: bool = Fal
         login=login,
         operator_rotation=_read_key(credentials, "rotation"),
         coming_rotation=_read_key(credentials, f"{COMING}rotation"),
-        member_rotation=_read_key(credentials, ROTATION),
-        coming_member_rotation=_find_key(credentials, f"{COMING}{ROTATION}"),
-        previous_member_rotation=_find_key(credentials, f"{PREVIOUS}{ROTATION}"),
+        **_read_members(credentials),
         passwords=_build_passwords(credentials, (login, login.follow(wanted.rotation))),
         secret_uids={m["metadata"]["name"]: m["metadata"]["uid"] for m in (credentials, authority) if m},
         has_volumes=bool(claims),
@@ -165,8 +163,18 @@ def _read_key(secret: Manifest | None, key: str) -> str:
     return base64.b64decode(secret["data"].get(key, "")).decode() if secret else ""
 
 
-def _find_key(secret: Manifest | None, key: str) -> str | None:
-    return _read_key(secret, key) if secret and key in secret["data"] else None
+def _read_members(secret: Manifest | None) -> dict[str, Any]:
+    """As fields of Objects, without a password."""
+    found = read_member_passwords(secret["data"]) if secret else None
+    if not found:
+        return {}
+    return {
+        "member_rotation": found.now.rotation,
+        "coming_member_rotation": found.coming.rotation if found.coming else None,
+        "previous_member_rotation": found.previous.rotation if found.previous else None,
+        "member_roles": found.now.roles.names if found.now.roles else FIRST_MEMBER_ROLES,
+        "coming_member_roles": found.coming.roles.names if found.coming and found.coming.roles else (),
+    }
 
 
 def _build_passwords(secret: Manifest | None, logins: Iterable[Login]) -> dict[Login, str]:

@@ -29,8 +29,8 @@ def build_shard(name: str, catalog: Catalog, groups: Mapping[str, TableGroup]) -
     return Shard(
         name=name,
         timeline=catalog.timeline,
-        has_synchronous_standby=any(is_synchronous for _, is_synchronous, _ in catalog.standbys),
-        standbys={name: Standby(is_synchronous, lag) for name, is_synchronous, lag in catalog.standbys},
+        has_synchronous_standby=any(is_synchronous for _, is_synchronous, *_ in catalog.standbys),
+        standbys={name: Standby(*found) for name, *found in catalog.standbys},
         schema_version=catalog.schema_version,
         migrations=dict(own["migrations"]),
         tables={key: _build_table(found, key in registered) for key, found in catalog.tables.items()},
@@ -49,6 +49,8 @@ def build_shard(name: str, catalog: Catalog, groups: Mapping[str, TableGroup]) -
         known_shards=frozenset(row[0] for row in own["shards"]),
         logins=dict(own["logins"]),
         operator_rotation=own["operator_rotation"][0][0] if own["operator_rotation"] else "",
+        member_roles=dict(own["member_roles"]),
+        member_sessions=frozenset(row[0] for row in own["member_sessions"]),
         expansion=_build_expansion(own["expansion"]),
     )
 
@@ -70,6 +72,8 @@ _OWN_KEYS = [
     "shards",
     "logins",
     "operator_rotation",
+    "member_roles",
+    "member_sessions",
     "expansion",
 ]
 

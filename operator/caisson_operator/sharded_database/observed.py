@@ -7,7 +7,16 @@ from enum import Enum
 from typing import Any
 
 from caisson_operator.core.certificates import Authority, ServerCertificate
-from caisson_operator.core.layout import APPLICATION_ROLE, FIRST_LOGIN, Bucket, Leaf, Login, SwitchGroup
+from caisson_operator.core.layout import (
+    APPLICATION_ROLE,
+    FIRST_LOGIN,
+    FIRST_MEMBER_ROLES,
+    REPLICATION_ROLE,
+    Bucket,
+    Leaf,
+    Login,
+    SwitchGroup,
+)
 from caisson_operator.core.volumes import Volume
 
 from .patroni_state import NOTHING_TOLD, MemberState, PatroniState
@@ -94,6 +103,7 @@ class Standby:
 
     is_synchronous: bool
     lag_bytes: int
+    user: str = REPLICATION_ROLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +134,10 @@ class Shard:
         default_factory=lambda: {APPLICATION_ROLE: ""}
     )  # role -> Login.mark, RETIRING or RETIRED
     operator_rotation: str = ""  # request that the superuser's and the owner's passwords are of; empty: none yet
+    member_roles: Mapping[str, str] = field(
+        default_factory=lambda: dict.fromkeys(FIRST_MEMBER_ROLES, "")
+    )  # role -> what mark_rotation says of the password that it lets in with, or RETIRED
+    member_sessions: frozenset[str] = frozenset()  # those of the roles that somebody is in as
     expansion: Expansion | None = None
 
     def claims(self) -> dict[Bucket, Claim]:
@@ -173,9 +187,11 @@ class Objects:
     login: Login = FIRST_LOGIN  # whom the binding lets applications log in as
     operator_rotation: str = ""  # request that the operator's own passwords are of; empty: those of the first day
     coming_rotation: str = ""  # request whose passwords are there beside them, until every shard has them
-    member_rotation: str = ""  # request that the password of Patroni's REST API is of; empty: that of the first day
-    coming_member_rotation: str | None = None  # of the one that members are to take beside it; None: there is none
-    previous_member_rotation: str | None = None  # of the one that they take still; None: there is none
+    member_rotation: str = ""  # request that the members' passwords are of; empty: those of the first day
+    coming_member_rotation: str | None = None  # of those that are to be taken beside them; None: there are none
+    previous_member_rotation: str | None = None  # of those that are taken still; None: there are none
+    member_roles: tuple[str, str] = FIRST_MEMBER_ROLES  # that members come to each other as
+    coming_member_roles: tuple[str, ...] = ()  # that they will
     passwords: Mapping[Login, str] = field(
         default_factory=dict, repr=False
     )  # of that one, and of the one that is asked for

@@ -76,6 +76,8 @@ class MemberState:
     must_restart: bool = False  # a setting that it was given begins to hold with its next start
     # requests that the passwords are of that its REST API takes, first of the one that it sends; empty: its image cannot tell
     restapi_rotations: tuple[str, ...] = ()
+    # the same of the roles that it has mounted, first of those that it comes to other members as
+    role_rotations: tuple[str, ...] = ()
 
 
 NOTHING_TOLD = MemberState()
@@ -85,8 +87,8 @@ def read_member_state(annotation: str | None) -> MemberState:
     try:
         told = json.loads(annotation or "{}")
         position = int(told.get("xlog_location") or 0)
-        rotations = tuple(str(each) for each in told.get("restapi_rotations") or ())
-        return MemberState(str(told.get("state", "")), position, told.get("pending_restart") is True, rotations)
+        calls, roles = (tuple(map(str, told.get(key) or ())) for key in ("restapi_rotations", "role_rotations"))
+        return MemberState(str(told.get("state", "")), position, told.get("pending_restart") is True, calls, roles)
     except (ValueError, TypeError, AttributeError):  # written by whom? Patroni takes it for nothing as well
         return NOTHING_TOLD
 

@@ -104,7 +104,7 @@ class AdoptOperatorPasswords(Step):
 
 @dataclass(frozen=True, slots=True)
 class PrepareMemberPassword(Step):
-    """Have the Secret of credentials hold a new password of Patroni's REST API beside the one that holds, if it holds one alone."""
+    """Have the Secret of credentials hold new passwords of the members beside those that hold, if it holds these alone."""
 
     rotation: str
 
@@ -118,9 +118,23 @@ class AdoptMemberPassword(Step):
 
 @dataclass(frozen=True, slots=True)
 class RetireMemberPassword(Step):
-    """Take away what was before the password of this request, if that is still what is."""
+    """Take away what was before the passwords of this request, if those are still what is."""
 
     rotation: str
+
+
+@dataclass(frozen=True, slots=True)
+class LetMembersIn(OnShard):
+    """Let members log in as the roles that the Secret has for this request, beside those that are let in already."""
+
+    rotation: str
+
+
+@dataclass(frozen=True, slots=True)
+class RetireMemberRoles(OnShard):
+    """Let nobody log in as these any more. Sessions that are open go on."""
+
+    roles: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,7 @@ class Wanted:
     operator_rotation: str | None = None
     """The same for the roles that the operator alone logs in as."""
     member_rotation: str | None = None
-    """The same for Patroni's REST API."""
+    """The same for what members call and come to each other with."""
 
     @property
     def is_synchronous(self) -> bool:

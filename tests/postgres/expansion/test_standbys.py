@@ -22,7 +22,7 @@ def sessions_on(cluster: Cluster) -> Sessions:
     return Sessions(lambda _: cluster.dsn(), lambda _: cluster.dsn(), term=1)
 
 
-async def read_standbys(cluster: Cluster) -> list[tuple[str, bool, int]]:
+async def read_standbys(cluster: Cluster) -> list[tuple[str, bool, int, str]]:
     sessions = sessions_on(cluster)
     try:
         return list((await read_catalog(await sessions.get("s0"), (), ())).standbys)
@@ -66,8 +66,8 @@ def test_a_member_is_read_by_its_name_and_a_subscriber_is_no_standby() -> None:
     with running_clusters(1) as (primary,), running_standby(primary, MEMBER):
         make_synchronous(primary, f'"{MEMBER}"')
         with subscribed(primary):
-            ((name, is_synchronous, lag_bytes),) = asyncio.run(read_standbys(primary))
-    assert (name, is_synchronous) == (MEMBER, True)
+            ((name, is_synchronous, lag_bytes, user),) = asyncio.run(read_standbys(primary))
+    assert (name, is_synchronous, user) == (MEMBER, True, "postgres")
     assert lag_bytes >= 0
 
 

@@ -1,10 +1,8 @@
 """Patroni's own REST API server and client, each going by a mount of its own: who takes what, who sends what, and what is told."""
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from itertools import count
 from pathlib import Path
 from threading import Thread
 from types import SimpleNamespace
@@ -18,33 +16,18 @@ from patroni.dcs import Member as Record
 from patroni.ha import Ha
 from patroni.request import PatroniRequest
 
+from fakes.mounts import mount
 from fakes.programs import load_program
 
 program = load_program("restapi_passwords")
 write_private = load_program("member").write_private
 
-NUMBERS = count()
 FIRST = {"restapi": "one"}
 PREPARED = {**FIRST, "coming_member_rotation": "r1", "coming_restapi": "two"}
 ADOPTED = {"member_rotation": "r1", "restapi": "two", "previous_member_rotation": "", "previous_restapi": "one"}
 RETIRED = {"member_rotation": "r1", "restapi": "two"}
 STAGES = (FIRST, PREPARED, ADOPTED, RETIRED)
 TOLD = ([""], ["", "r1"], ["r1", ""], ["r1"])
-
-
-def mount(folder: Path, keys: dict[str, str]) -> None:
-    """As a kubelet does: another directory, then the link, then what was before it goes."""
-    before = (folder / "..data").resolve()
-    data = folder / f"..{next(NUMBERS)}"
-    data.mkdir(parents=True)
-    for name, text in keys.items():
-        (data / name).write_text(text)
-    (folder / "..fresh").symlink_to(data.name)
-    os.replace(folder / "..fresh", folder / "..data")
-    if before.name != "..data":
-        for file in before.iterdir():
-            file.unlink()
-        before.rmdir()
 
 
 class Store:

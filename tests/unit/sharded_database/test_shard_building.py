@@ -29,7 +29,12 @@ THEN, LATER = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
 
 def build_catalog(leaves: dict[str, tuple[bool, bool, bool]] | None = None, **own: Any) -> Catalog:
     return Catalog(
-        timeline=3, standbys=[("flights-s0-1", True, 42)], schema_version=1, tables={}, leaves=leaves or {}, own=own
+        timeline=3,
+        standbys=[("flights-s0-1", True, 42, "caisson_replication_b")],
+        schema_version=1,
+        tables={},
+        leaves=leaves or {},
+        own=own,
     )
 
 
@@ -140,3 +145,10 @@ def test_a_plan_is_read_back_as_it_was_written(state: str, is_finished: bool) ->
 def test_a_plan_of_a_newer_operator_is_refused() -> None:
     with pytest.raises(NewerFormatError, match="upgrade it"):
         build(expansion=[(2, FORMAT + 1, "Running", plan(), [], THEN, None)])
+
+
+def test_whom_a_shard_lets_in_of_its_members_and_who_comes_is_told() -> None:
+    shard = build(member_roles=[("caisson_replication", "retired")], member_sessions=[("caisson_replication_b",)])
+    assert shard.member_roles == {"caisson_replication": "retired"}
+    assert shard.member_sessions == {"caisson_replication_b"}
+    assert shard.standbys["flights-s0-1"].user == "caisson_replication_b"

@@ -7,7 +7,15 @@ from typing import Any
 
 from psycopg.rows import TupleRow
 
-from caisson_operator.core.layout import LOGIN_ROLES, RETIRED, RETIRING, ROTATION_MARK, SUPERUSER, TableGroup
+from caisson_operator.core.layout import (
+    LOGIN_ROLES,
+    MEMBER_ROLES,
+    RETIRED,
+    RETIRING,
+    ROTATION_MARK,
+    SUPERUSER,
+    TableGroup,
+)
 
 from .fence import TIMELINE
 from .opening import UNSETTLED
@@ -21,7 +29,7 @@ class Catalog:
     """Everything that `observe` wants to know of one shard, in the server's own words."""
 
     timeline: int
-    standbys: Sequence[tuple[Any, ...]]  # those that stream: (name, is synchronous, bytes not replayed yet)
+    standbys: Sequence[tuple[Any, ...]]  # those that stream: (name, is synchronous, bytes not replayed yet, role)
     schema_version: int
     tables: Mapping[str, Mapping[str, Any]]
     leaves: Mapping[str, tuple[bool, bool, bool]]  # "schema.name" -> (attached, detach pending, tombstoned)
@@ -65,7 +73,7 @@ async def _read_together(connection: Connection, asked: Mapping[str, tuple[str, 
 # Physical ones: a subscription's walsender belongs to a database. Patroni gives each member's own name.
 STANDBYS = """
 SELECT r.application_name, r.sync_state IN ('sync', 'quorum'),
-    coalesce(greatest(pg_wal_lsn_diff(pg_current_wal_flush_lsn(), r.replay_lsn), 0), 0)::bigint
+    coalesce(greatest(pg_wal_lsn_diff(pg_current_wal_flush_lsn(), r.replay_lsn), 0), 0)::bigint, r.usename
 FROM pg_stat_replication AS r JOIN pg_stat_activity AS a USING (pid)
 WHERE r.state = 'streaming' AND a.datname IS NULL
 """
@@ -130,5 +138,8 @@ OWN: dict[str, str] = {
         FROM pg_roles, coalesce(shobj_description(oid, 'pg_authid'), '') AS note WHERE rolname = ANY('{{{",".join(LOGIN_ROLES)}}}')""",
     "operator_rotation": f"""SELECT substr(note, {len(ROTATION_MARK) + 1}) FROM pg_roles, shobj_description(oid, 'pg_authid') AS note
         WHERE rolname = '{SUPERUSER}' AND starts_with(note, '{ROTATION_MARK}')""",
+    "member_roles": f"""SELECT rolname, CASE WHEN rolcanlogin THEN coalesce(shobj_description(oid, 'pg_authid'), '') ELSE '{RETIRED}' END
+        FROM pg_roles WHERE rolname = ANY('{{{",".join(MEMBER_ROLES)}}}')""",
+    "member_sessions": f"""SELECT DISTINCT usename FROM pg_stat_activity WHERE usename = ANY('{{{",".join(MEMBER_ROLES)}}}')""",
     "prepared": "SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()",
 }

@@ -18,7 +18,7 @@ QUIETLY = "SET LOCAL log_min_error_statement = panic"
 async def let_in(connection: Connection, login: Login, password: str) -> None:
     """The server gets a verifier, never the password: statements can be seen by others. Safe to repeat."""
     role = sql.Identifier(login.role)
-    verifier = _build_verifier(connection, login.role, password)
+    verifier = build_verifier(connection, login.role, password)
     async with connection.transaction():
         await connection.execute(QUIETLY)
         if not await fetch_value(connection, "SELECT to_regrole(%s) IS NOT NULL", (login.role,)):
@@ -44,11 +44,11 @@ async def change_operator_passwords(connection: Connection, rotation: str, super
     async with connection.transaction():
         await connection.execute(QUIETLY)
         for role, password in ((SUPERUSER, superuser), (OWNER_ROLE, owner)):
-            verifier = sql.Literal(_build_verifier(connection, role, password))
+            verifier = sql.Literal(build_verifier(connection, role, password))
             await connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), verifier))
         note = sql.Literal(f"{ROTATION_MARK}{rotation}")
         await connection.execute(sql.SQL("COMMENT ON ROLE {} IS {}").format(sql.Identifier(SUPERUSER), note))
 
 
-def _build_verifier(connection: Connection, role: str, password: str) -> str:
+def build_verifier(connection: Connection, role: str, password: str) -> str:
     return connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
