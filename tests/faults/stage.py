@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
 
-from demo.cluster import Resource, get, kubectl, wait_for
+from demo.application import is_pod_ready
+from demo.cluster import Resource, get, get_all, kubectl, wait_for
 from demo.database import Database, Primary
 from demo.release import scale_operator
 from e2e.shards import query
@@ -107,6 +108,16 @@ class Stage:
             return Standing(primary, self.member(primary.pod), self.member(trusted[0]))
 
         return wait_for("a primary and its standby", tolerant(stands), STEADY_SECONDS, self.database.explain)
+
+    def wait_ready(self) -> None:
+        """Kubernetes takes members for lost while it hears nothing of their nodes, and nobody hands over to or from such a one."""
+        labels = {"caisson.dev/database": self.database.name}
+
+        def are_ready() -> bool:
+            pods = get_all("pods", self.namespace, labels)
+            return bool(pods) and all(map(is_pod_ready, pods))
+
+        wait_for("every member to be ready", are_ready, STEADY_SECONDS, self.database.explain)
 
     def sync_record(self) -> dict[str, str]:
         return self.annotations("sync")

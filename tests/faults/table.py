@@ -87,6 +87,7 @@ def api_server_away(stage: Stage, before: Standing) -> Iterator[None]:
     with api_server_stopped(stage.control_plane.name):
         time.sleep(OUTAGE_SECONDS)
     yield
+    stage.wait_ready()
 
 
 @contextmanager
@@ -96,6 +97,7 @@ def api_server_away_and_primary_killed(stage: Stage, before: Standing) -> Iterat
         kill_container(before.leader.node, before.leader.containers[MEMBER])
         time.sleep(OUTAGE_SECONDS - KILLED_AT_SECONDS)
     yield
+    stage.wait_ready()
 
 
 @contextmanager
