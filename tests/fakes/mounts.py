@@ -1,10 +1,21 @@
-"""A mounted Secret, as a kubelet writes it."""
+"""A mounted Secret, as a kubelet writes it, and where a member tells what it has read of it."""
 
 import os
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 _NUMBERS = count()
+
+
+class Store:
+    """As Patroni's class Kubernetes, which the records of a member go through."""
+
+    written: dict[str, Any]
+
+    def touch_member(self, data: dict[str, Any]) -> bool:
+        self.written = data
+        return True
 
 
 def mount(folder: Path, keys: dict[str, str]) -> None:

@@ -41,20 +41,25 @@ class Password:
 
 
 def read_mounted(folder: Path) -> tuple[Password, ...]:
-    """The one to send, then the others to take. Raises OSError, also where the mount is replaced meanwhile.
+    """The one to send, then the others to take. Raises OSError, also where the mount is replaced meanwhile."""
+    keys = read_keys(folder)
+    if not keys.get(PASSWORD):
+        raise FileNotFoundError(f"{folder} holds no password of Patroni's REST API")
+    found = [(keys.get(f"{prefix}{ROTATION}", ""), keys.get(f"{prefix}{PASSWORD}")) for prefix in PREFIXES]
+    return tuple(Password(rotation, text) for rotation, text in found if text)
+
+
+def read_keys(folder: Path) -> dict[str, str]:
+    """All keys of a mounted Secret as they were in one moment. Raises OSError where it is replaced meanwhile.
 
     The kubelet replaces all files at once by turning the link `..data`, and then removes what it named before: a file
     that is missing from there tells nothing.
     """
     data = (folder / "..data").resolve()
-    found = [(_read(data / f"{prefix}{ROTATION}"), _read(data / f"{prefix}{PASSWORD}")) for prefix in PREFIXES]
-    if not found[0][1] or data != (folder / "..data").resolve():
-        raise FileNotFoundError(f"{data} holds no password of Patroni's REST API, or not any more")
-    return tuple(Password(rotation or "", text) for rotation, text in found if text)
-
-
-def _read(file: Path) -> str | None:
-    return file.read_text() if file.exists() else None
+    keys = {file.name: file.read_text() for file in data.iterdir()}
+    if data != (folder / "..data").resolve():
+        raise FileNotFoundError(f"{data} was replaced while it was read")
+    return keys
 
 
 class RestapiPasswords:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from restapi_passwords import PREFIXES, ROTATION
+from restapi_passwords import PREFIXES, ROTATION, read_keys
 
 REPLICATION, REWIND, USER, PASSFILE = "replication", "rewind", "_user", "passfile"
 FIRST_ROLES = {REPLICATION: "caisson_replication", REWIND: "caisson_rewind"}
@@ -31,11 +31,10 @@ class Mounted:
 
 
 def read_mounted(folder: Path) -> Mounted:
-    """Raises OSError, also where the mount is replaced meanwhile: then what is missing from it tells nothing."""
-    data = (folder / "..data").resolve()
-    texts = {file.name: file.read_text() for file in data.iterdir()}
-    if not {REPLICATION, REWIND, PASSFILE} <= texts.keys() or data != (folder / "..data").resolve():
-        raise FileNotFoundError(f"{data} holds no roles to come to other members as, or not any more")
+    """Raises OSError, also where the mount is replaced meanwhile."""
+    texts = read_keys(folder)
+    if not {REPLICATION, REWIND, PASSFILE} <= texts.keys():
+        raise FileNotFoundError(f"{folder} holds no roles to come to other members as")
     rotations = tuple(texts.get(f"{prefix}{ROTATION}", "") for prefix in PREFIXES if f"{prefix}{REPLICATION}" in texts)
     return Mounted(rotations, {purpose: read_login(texts, purpose) for purpose in FIRST_ROLES}, texts[PASSFILE])
 

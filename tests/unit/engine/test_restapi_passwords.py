@@ -6,7 +6,6 @@ from contextlib import closing
 from pathlib import Path
 from threading import Thread
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 import yaml
@@ -16,7 +15,7 @@ from patroni.dcs import Member as Record
 from patroni.ha import Ha
 from patroni.request import PatroniRequest
 
-from fakes.mounts import mount
+from fakes.mounts import Store, mount
 from fakes.programs import load_program
 
 program = load_program("restapi_passwords")
@@ -28,16 +27,6 @@ ADOPTED = {"member_rotation": "r1", "restapi": "two", "previous_member_rotation"
 RETIRED = {"member_rotation": "r1", "restapi": "two"}
 STAGES = (FIRST, PREPARED, ADOPTED, RETIRED)
 TOLD = ([""], ["", "r1"], ["r1", ""], ["r1"])
-
-
-class Store:
-    """As Patroni's class Kubernetes, which the records of a member go through."""
-
-    written: dict[str, Any]
-
-    def touch_member(self, data: dict[str, Any]) -> bool:
-        self.written = data
-        return True
 
 
 class Member:
@@ -156,16 +145,15 @@ def test_a_mount_that_is_replaced_meanwhile_is_read_in_the_next_loop(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file that has gone from under the reader is no sign that the password is not held any more."""
-    member, read = make(PREPARED), program._read
+    member, read = make(PREPARED), Path.read_text
 
-    def replace_first(file: Path) -> str | None:
+    def replace_first(file: Path) -> str:
         if file.name == "coming_restapi":
             monkeypatch.undo()
             mount(member.mount, ADOPTED)
-        found: str | None = read(file)
-        return found
+        return read(file)
 
-    monkeypatch.setattr(program, "_read", replace_first)
+    monkeypatch.setattr(Path, "read_text", replace_first)
     assert member.loop() == TOLD[1]
     assert make(ADOPTED).call(member) == 200
     assert member.loop() == TOLD[2]

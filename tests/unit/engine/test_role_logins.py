@@ -10,7 +10,7 @@ from patroni.postgresql.config import ConfigHandler
 
 from caisson_operator.core.layout import MEMBER_ROLES, REPLICATION_ROLES
 from caisson_operator.sharded_database import credentials, member_credentials
-from fakes.mounts import mount
+from fakes.mounts import Store, mount
 from fakes.programs import load_program
 
 program, member = load_program("role_logins"), load_program("member")
@@ -33,16 +33,6 @@ STAGES = (FIRST, PREPARED, ADOPTED, RETIRED)
 TOLD = ([""], ["", "r1"], ["r1", ""], ["r1"])
 OLD, YOUNG = ("caisson_replication", "one", "caisson_rewind", "ONE"), ("caisson_replication_b", "two", "caisson_rewind_b", "TWO")  # fmt: skip
 LEADER = Record.from_node(1, "s0-0", "", '{"conn_url": "postgres://10.0.0.1:5432/postgres"}')
-
-
-class Store:
-    """As Patroni's class Kubernetes, which the records of a member go through."""
-
-    written: dict[str, Any]
-
-    def touch_member(self, data: dict[str, Any]) -> bool:
-        self.written = data
-        return True
 
 
 class Member:
