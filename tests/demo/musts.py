@@ -29,6 +29,7 @@ class Figures:
     writes_unknown: int
     join_mismatches: int
     lowest_writes_per_second: float
+    lowest_writes_during: str
     least_writes_between_switches: int
     least_reads_between_switches: int
     switch_gaps: int
@@ -103,6 +104,7 @@ def render_table(figures: Figures, musts: Sequence[Must]) -> str:
             "outcomes unknown": figures.writes_unknown}  # fmt: skip
     lines = [f"{must.name:<44} {number(must.value):>12}  {must.bound:<9} {verdict(must)}" for must in musts]
     lines += [f"{name:<44} {number(value):>12}" for name, value in told.items()]
+    lines.append(f"the fewest writes/s were acknowledged during {figures.lowest_writes_during}")
     return "\n".join(lines)
 
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from demo.application import Application
 from demo.cluster import create_namespace, delete_namespace, say
 from demo.database import Database, Primary, demo_spec
+from demo.diary import Diary
 from demo.musts import Figures, Wanted
 from demo.release import install, load_images
 
@@ -60,6 +61,12 @@ class Failover:
 
 def tell(story: Story) -> Figures:
     """Runs it all; raises where a step does not end."""
+    diary = Diary()
+
+    def step(what: str, action: Callable[[], T]) -> T:
+        diary.note(what)
+        return timed(what, action)
+
     images = step("images", load_images)
     step("a clean namespace", lambda: delete_namespace(NAMESPACE))
     create_namespace(NAMESPACE)
@@ -72,7 +79,7 @@ def tell(story: Story) -> Figures:
     step("the traffic", lambda: application.start_traffic(90))
     try:
         application.wait_writes(WARM_UP_WRITES, 60)
-        expansion = step("the expansion", lambda: expand(database, application, story.to_shards))
+        expansion = step("the expansion", lambda: expand(database, application, diary, story.to_shards))
         failover = step("the failover", lambda: fail_over(database, application))
         step("the end of the traffic", application.stop_traffic)
     except BaseException:
@@ -80,10 +87,10 @@ def tell(story: Story) -> Figures:
         raise
     report = step("the check", lambda: application.check("--kill", f"{VICTIM}@{failover.killed_at:.3f}"))
     show_faults(application, report)
-    return build_figures(story, expansion, failover, report)
+    return build_figures(expansion, failover, report, diary)
 
 
-def step(what: str, action: Callable[[], T]) -> T:
+def timed(what: str, action: Callable[[], T]) -> T:
     """One step, and how long it took."""
     started = time.monotonic()
     say(f"{what} ...")
@@ -98,13 +105,14 @@ def progress(text: str) -> None:
         print(f"\r\x1b[K  {text}", end="", file=sys.stderr, flush=True)
 
 
-def expand(database: Database, application: Application, shards: int) -> Expansion:
+def expand(database: Database, application: Application, diary: Diary, shards: int) -> Expansion:
     """`kubectl scale`, then every change of the status until it is completed."""
     copying = CopyClock()
     database.scale(shards)
 
     def show(status: dict[str, Any]) -> None:
         copying.observe(status, time.monotonic())
+        diary.note(status.get("phase", "not begun"))
         traffic = application.status()
         rate = traffic["writes_per_second"][-1:] or [0]
         say(f"  {describe_expansion(status)}; {rate[0]} writes/s, {traffic['writes_failed']} failed")
@@ -169,8 +177,8 @@ def show_faults(application: Application, report: dict[str, Any]) -> None:
         say(application.complaints())
 
 
-def build_figures(story: Story, expansion: Expansion, failover: Failover, report: dict[str, Any]) -> Figures:
-    between = report["between_switches"]
+def build_figures(expansion: Expansion, failover: Failover, report: dict[str, Any], diary: Diary) -> Figures:
+    between, poorest = report["between_switches"], report["poorest_window"]
     return Figures(
         rows=report["rows_found"],
         buckets_moved=report["buckets_moved"],
@@ -186,7 +194,8 @@ def build_figures(story: Story, expansion: Expansion, failover: Failover, report
         failover_seconds=rounded(report["failovers"][0]["seconds"]),
         writes_unknown=report["writes_unknown"],
         join_mismatches=report["join_mismatches"],
-        lowest_writes_per_second=round(report["lowest_rate"], 1),
+        lowest_writes_per_second=round(poorest["per_second"], 1),
+        lowest_writes_during=diary.describe(poorest["began_at"], poorest["ended_at"]),
         least_writes_between_switches=between["least_writes"],
         least_reads_between_switches=between["least_reads"],
         switch_gaps=between["gaps"],

@@ -12,10 +12,10 @@ from flights.direct import every_shard, read_binding
 from flights.figures import (
     acknowledged,
     failover_silence,
-    lowest_rate,
     measure_between_switches,
     measure_pauses,
     owned_by,
+    poorest_window,
     switches,
 )
 from flights.operations import Catalogue, Kind
@@ -143,7 +143,7 @@ def measure(
         "buckets_moved": len(switched),
         "pauses": asdict(measure_pauses(writes, switched)),
         "between_switches": asdict(measure_between_switches(writes, reads, switched)),
-        "lowest_rate": lowest_rate((write.ended for write in acknowledged(writes)), spans),
+        "poorest_window": asdict(poorest_window((write.ended for write in acknowledged(writes)), spans)),
         "failovers": [
             {"shard": kill.shard, "seconds": silence[1] - kill.at if silence else None}
             for kill, silence in silences.items()

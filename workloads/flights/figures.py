@@ -4,7 +4,8 @@
 with the moment in which its bucket was seen open at its new owner. Its pause is its whole latency, the SDK's retries
 included. p99 and the maximum are over those writes alone, never diluted by writes that met no switch.
 
-**Rate.** The lowest number of acknowledged writes in any window of `RATE_WINDOW_SECONDS`, the failover left out.
+**Rate.** The lowest number of acknowledged writes in any window of `RATE_WINDOW_SECONDS`, the failover left out, and
+when that window began: a figure that is missed is worth nothing to who must mend it without the place.
 
 **Failover.** From the kill to the end of the longest silence that began within `FAILOVER_SEARCH_SECONDS` after it, a
 silence being a time without any acknowledged write to a bucket of that shard: a primary that is killed may still
@@ -13,7 +14,7 @@ acknowledge for a moment, and those do not count as its return.
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil
@@ -42,6 +43,15 @@ class BetweenSwitches:
     gaps: int
     least_writes: int
     least_reads: int
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A time of `RATE_WINDOW_SECONDS`, and the writes acknowledged a second in it."""
+
+    began_at: float
+    ended_at: float
+    per_second: float
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -89,21 +99,29 @@ def count_between(ordered: Sequence[float], after: float, before: float) -> int:
     return bisect_left(ordered, before) - bisect_right(ordered, after)
 
 
-def lowest_rate(ends: Iterable[float], left_out: Sequence[tuple[float, float]] = ()) -> float:
-    """Acknowledged writes a second in the poorest window; windows that touch a span left out do not count.
+def poorest_window(ends: Iterable[float], left_out: Sequence[tuple[float, float]] = ()) -> Window:
+    """The first of the windows with the fewest acknowledged writes; those that touch a span left out do not count.
 
-    Windows begin at every quarter of a second, from the first acknowledgement to the last.
+    Windows begin at every quarter of a second, from the first acknowledgement to the last. A history without one has
+    a window of nothing at its beginning: it proves no rate.
     """
     ordered = sorted(ends)
-    if not ordered or ordered[-1] - ordered[0] < RATE_WINDOW_SECONDS:
-        return 0.0
-    rates = []
-    for quarter in range(int((ordered[-1] - ordered[0] - RATE_WINDOW_SECONDS) * 4) + 1):
+    began_at = ordered[0] if ordered else 0.0
+    nothing = Window(began_at, began_at + RATE_WINDOW_SECONDS, 0.0)
+    windows = [
+        Window(start, end, (bisect_left(ordered, end) - bisect_left(ordered, start)) / RATE_WINDOW_SECONDS)
+        for start, end in candidates(ordered)
+        if not any(start < till and end > since for since, till in left_out)
+    ]
+    return min(windows, key=lambda window: window.per_second, default=nothing)
+
+
+def candidates(ordered: Sequence[float]) -> Iterator[tuple[float, float]]:
+    """From when till when each window lasts."""
+    span = ordered[-1] - ordered[0] - RATE_WINDOW_SECONDS if ordered else -1.0
+    for quarter in range(int(span * 4) + 1 if span >= 0 else 0):
         start = ordered[0] + quarter / 4
-        end = start + RATE_WINDOW_SECONDS
-        if not any(start < till and end > since for since, till in left_out):
-            rates.append((bisect_left(ordered, end) - bisect_left(ordered, start)) / RATE_WINDOW_SECONDS)
-    return min(rates, default=0.0)
+        yield start, start + RATE_WINDOW_SECONDS
 
 
 def owned_by(changes: Iterable[MapChange], shard: str, at: float) -> set[int]:

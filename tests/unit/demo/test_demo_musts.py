@@ -25,6 +25,7 @@ GOOD = Figures(
     writes_unknown=0,
     join_mismatches=0,
     lowest_writes_per_second=250.0,
+    lowest_writes_during="Copying (3 s in)",
     least_writes_between_switches=600,
     least_reads_between_switches=150,
     switch_gaps=7,
@@ -89,6 +90,7 @@ def test_the_table_shows_every_must_and_marks_what_was_missed() -> None:
     musts = judge(bad, WANTED)
     table = render_table(bad, musts)
     assert all(must.name in table for must in musts)
+    assert bad.lowest_writes_during in table
     assert [line.split()[0:2] for line in table.splitlines() if "MISSED" in line] == [["writes", "lost"]]
 
 

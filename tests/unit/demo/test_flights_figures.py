@@ -5,12 +5,13 @@ import pytest
 from flights.figures import (
     BetweenSwitches,
     Pauses,
+    Window,
     failover_silence,
-    lowest_rate,
     measure_between_switches,
     measure_pauses,
     owned_by,
     percentile,
+    poorest_window,
     switches,
 )
 from flights.operations import Kind, Operation
@@ -62,17 +63,21 @@ def test_there_is_nothing_between_switches_that_come_all_at_once() -> None:
 
 def test_the_lowest_rate_is_that_of_the_poorest_five_seconds() -> None:
     steady = [second / 10 for second in range(200)]
-    assert lowest_rate(steady) == pytest.approx(10, abs=0.3)
-    assert lowest_rate([end for end in steady if not 8 <= end < 10]) == pytest.approx(6, abs=0.3)
+    assert poorest_window(steady).per_second == pytest.approx(10, abs=0.3)
+    poor = poorest_window([end for end in steady if not 8 <= end < 10])
+    assert poor.per_second == pytest.approx(6, abs=0.3)
+    assert poor.began_at <= 8
+    assert poor.ended_at >= 10
 
 
 def test_the_lowest_rate_leaves_a_failover_out() -> None:
     ends = [second / 10 for second in range(300) if not 100 <= second < 120]
-    assert lowest_rate(ends, [(10.0, 12.0)]) == pytest.approx(10, abs=0.3)
+    assert poorest_window(ends, [(10.0, 12.0)]).per_second == pytest.approx(10, abs=0.3)
 
 
 def test_a_history_shorter_than_a_window_has_no_rate() -> None:
-    assert lowest_rate([1.0, 2.0]) == 0.0
+    assert poorest_window([1.0, 2.0]) == Window(1.0, 6.0, 0.0)
+    assert poorest_window([]) == Window(0.0, 5.0, 0.0)
 
 
 def test_knows_what_a_shard_owned_at_a_time() -> None:
