@@ -54,7 +54,7 @@ def add_traffic_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--writers", type=int, default=8)
     command.add_argument("--readers", type=int, default=4)
     command.add_argument("--processes", type=int, default=2)
-    command.add_argument("--writes-per-second", type=float, default=240, help="of all writers together")
+    command.add_argument("--writes-per-second", type=float, default=300, help="of all writers together")
     command.add_argument("--reads-per-second", type=float, default=48, help="of all readers together")
     command.add_argument("--port", type=int, default=8080, help="of GET /status and POST /stop")
 
