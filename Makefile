@@ -51,7 +51,7 @@ e2e: .venv/ready ## on kind; ONLY=expression picks tests; the cluster stays up
 	tests/kind/up
 	$(WITH_TOOLS) $(ASIDE) $(PYTEST) tests/e2e -q $(if $(ONLY),-k "$(ONLY)")
 
-bench: .venv/ready ## measurements into build/bench; ONLY=name picks one (coordination: ACQUISITIONS=100000; failover: ROUNDS=10 FAULTS="pod_killed ...")
+bench: .venv/ready ## measurements into build/bench; ONLY=name picks one (coordination: ACQUISITIONS=100000; failover: ROUNDS=10 FAULTS="pod_killed ..."; moving: ROUNDS=10)
 	tests/postgres/install
 	tests/coordination/install
 	$(WITH_TOOLS) PYTHONPATH=$(PACKAGES):tests $(PYTHON) -m bench $(ONLY)

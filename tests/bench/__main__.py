@@ -3,13 +3,14 @@
 import sys
 from collections.abc import Callable, Sequence
 
-from bench import coordination, expansion, failover, sdk
+from bench import coordination, expansion, failover, moving, sdk
 from bench.record import Record, show, write_records
 
 BENCHES: dict[str, Callable[[], Sequence[Record]]] = {
     "expansion": expansion.measure,
     "sdk": sdk.measure,
     "failover": failover.measure,
+    "moving": moving.measure,
     "coordination": coordination.measure,
 }
 

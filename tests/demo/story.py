@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 
 from demo.application import Application
 from demo.cluster import create_namespace, delete_namespace, say
-from demo.database import Database, Primary, demo_spec
+from demo.database import Database, demo_spec
 from demo.diary import Diary
+from demo.losing import Failover, lose_primary
 from demo.musts import Figures, Wanted
 from demo.release import install, load_images
 
@@ -20,7 +21,6 @@ NAMESPACE = "demo"
 VICTIM = "s0"
 WARM_UP_WRITES = 2_000
 WRITES_AFTER_FAILOVER = 5_000
-NEXT_LEADER_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +48,6 @@ class Expansion:
 
     status: dict[str, Any]
     copy_rows_per_second: float
-
-
-@dataclass(frozen=True, slots=True)
-class Failover:
-    """Who led before and afterwards."""
-
-    before: Primary
-    after: Primary
-    killed_at: float
 
 
 def tell(story: Story) -> Figures:
@@ -155,18 +146,10 @@ def describe_expansion(status: dict[str, Any]) -> str:
 
 
 def fail_over(database: Database, application: Application) -> Failover:
-    """Kills a primary's pod and waits for a primary on a later timeline, and for traffic on it.
-
-    Whether that is another pod is a must like others: the figures are told in any case.
-    """
-    before = database.wait_primary(VICTIM, 30)
-    database.wait_standby(VICTIM, before, 30)
-    say(f"  killing {before.pod} (timeline {before.timeline})")
-    killed_at = database.kill(before)
-    after = database.wait_primary(VICTIM, NEXT_LEADER_SECONDS, lambda seen: seen.timeline > before.timeline)
-    say(f"  {after.pod} leads (timeline {after.timeline})")
+    """Loses a primary, and waits for traffic on the next one. Whether that is another pod is a must like others."""
+    failover = lose_primary(database, VICTIM)
     application.wait_writes(WRITES_AFTER_FAILOVER, 120)
-    return Failover(before, after, killed_at)
+    return failover
 
 
 def show_faults(application: Application, report: dict[str, Any]) -> None:
@@ -200,7 +183,7 @@ def build_figures(expansion: Expansion, failover: Failover, report: dict[str, An
         least_reads_between_switches=between["least_reads"],
         switch_gaps=between["gaps"],
         writes_held_up=report["pauses"]["writes"],
-        another_pod_leads=failover.after.pod != failover.before.pod,
+        another_pod_leads=failover.is_another_pod,
         timeline_before=failover.before.timeline,
         timeline_after=failover.after.timeline,
     )

@@ -7,7 +7,8 @@ import pytest
 
 from demo.application import Application
 from demo.cluster import get, kubectl, say, wait_for
-from demo.database import Database, Primary, demo_spec
+from demo.database import Database, demo_spec
+from demo.losing import lose_primary
 from demo.release import SYSTEM_NAMESPACE, Images, leader, wait_for_leader
 from demo.story import describe_expansion
 from e2e.scene import Scene
@@ -76,16 +77,11 @@ def test_resumes_when_the_operator_dies_while_copying_and_while_switching(scene:
     assert read_plan_state(database, FIRST) == "Completed"
 
 
-def lose_primary(scene: Scene, shard: str) -> Primary:
-    """Killed, and followed by a member that has every acknowledged commit; returns the follower."""
-    database = scene.database
-    before = database.wait_primary(shard, 60)
-    database.wait_standby(shard, before, 60)
-    killed_at = database.kill(before)
-    after = database.wait_primary(shard, 60, lambda seen: seen.timeline > before.timeline)
-    assert after.uid != before.uid
-    scene.losses.append((shard, killed_at))
-    return after
+def lose(scene: Scene, shard: str) -> None:
+    """Another member leads, or another pod of the same name: who was killed does not come back."""
+    failover = lose_primary(scene.database, shard)
+    assert failover.after.uid != failover.before.uid
+    scene.losses.append((shard, failover.killed_at))
 
 
 def test_copies_again_when_a_source_fails_over_while_copying(scene: Scene) -> None:
@@ -93,20 +89,20 @@ def test_copies_again_when_a_source_fails_over_while_copying(scene: Scene) -> No
     database.scale(4)
     wait_phase(scene, SECOND, "Copying")
     wait_for("a copy from s0", lambda: read_begun(database), EXPANSION_SECONDS, database.explain, poll_seconds=0.1)
-    lose_primary(scene, "s0")
+    lose(scene, "s0")
 
 
 def test_goes_on_when_a_target_fails_over_while_both_sides_are_written(scene: Scene) -> None:
     wait_phase(scene, SECOND, "DualWriting", "Verifying")
-    lose_primary(scene, "s3")
+    lose(scene, "s3")
 
 
 def test_goes_on_when_a_source_and_a_target_fail_over_while_switching(scene: Scene) -> None:
     """One after the other, and between the groups that are switched and those that are not."""
     database = scene.database
     wait_phase(scene, SECOND, "Switching")
-    lose_primary(scene, "s1")
-    lose_primary(scene, "s3")
+    lose(scene, "s1")
+    lose(scene, "s3")
     wait_phase(scene, SECOND, "Completed")
     assert read_source_timelines(database, ["s3"], SECOND, "s0") == {database.wait_primary("s0", 60).timeline}
     scene.application.wait_writes(1_000, 60)
