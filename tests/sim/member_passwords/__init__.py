@@ -3,6 +3,7 @@ with what they were configured with, members and shards that are away, members t
 an older leader's steps, and another request before the first is over.
 
     secret.py    the Secret in all its versions, and what a member makes of each where it is mounted
-    world.py     members, shards, all that can happen to them, and the checks: nobody is ever refused
+    members.py   what members have mounted, go by and tell
+    world.py     members, shards and the operator, and the checks: nobody is ever refused
     controls.py  the room's decisions without one of the things that they wait for
 """

@@ -9,7 +9,8 @@ from caisson_operator.core.layout import FIRST_MEMBER_ROLES, REPLICATION_ROLES, 
 from caisson_operator.sharded_database.member_credentials import MemberPassword, MemberPasswords, MemberRoles, RoleLogin
 
 from .controls import ignore_late
-from .world import MEMBERS, SHARDS, STANDBYS, Violation, World
+from .members import MEMBERS, SHARDS, STANDBYS
+from .world import Violation, World
 
 SECOND_MEMBER_ROLES = REPLICATION_ROLES[1], REWIND_ROLES[1]
 MEMBER, STANDBY, SHARD = (st.sampled_from(names) for names in (MEMBERS, STANDBYS, SHARDS))
@@ -47,19 +48,19 @@ class MemberRotation(RuleBasedStateMachine):
 
     @rule(name=MEMBER, is_whole=st.booleans())
     def mount_follows(self, name: str, is_whole: bool) -> None:
-        self.world.mount_follows(name, is_whole)
+        self.world.members.mount_follows(name, is_whole)
 
     @rule(name=MEMBER)
     def loop(self, name: str) -> None:
-        self.world.loop(name)
+        self.world.members.loop(name)
 
     @rule(name=STANDBY)
     def standby_follows(self, name: str) -> None:
-        self.world.standby_follows(name)
+        self.world.members.standby_follows(name)
 
     @rule(name=STANDBY, is_cut_off=st.booleans())
     def stream_breaks_or_is_back(self, name: str, is_cut_off: bool) -> None:
-        self.world.cut_off(name, is_cut_off)
+        self.world.members.cut_off(name, is_cut_off)
 
     @rule(shard=SHARD, is_away=st.booleans())
     def shard_goes_or_is_back(self, shard: str, is_away: bool) -> None:
@@ -67,15 +68,15 @@ class MemberRotation(RuleBasedStateMachine):
 
     @rule()
     def all_follow(self) -> None:
-        self.world.all_follow()
+        self.world.members.all_follow()
 
     @rule(name=MEMBER)
     def container_restarts(self, name: str) -> None:
-        self.world.restart(name)
+        self.world.members.restart(name)
 
     @rule(name=MEMBER, is_silent=st.booleans())
     def leave_or_return(self, name: str, is_silent: bool) -> None:
-        self.world.leave_or_return(name, is_silent)
+        self.world.members.leave_or_return(name, is_silent)
 
     @invariant()
     def nobody_is_refused(self) -> None:
@@ -103,11 +104,11 @@ def test_what_was_asked_for_comes_about_and_the_old_one_opens_nothing() -> None:
         world.ask()
         for _ in range(6):
             world.reconcile()
-            world.all_follow()
+            world.members.all_follow()
         found, made = world.secret.passwords, f"made-{number}"
         assert found == MemberPasswords(build_password(f"r{number}", made, roles))
-        assert [world.take(name) for name in MEMBERS] == [{made}] * 4
-        assert [shard.passwords for shard in world.shards.values()] == [dict.fromkeys(roles, made)] * 2
+        assert [world.members.take(name) for name in MEMBERS] == [{made}] * 4
+        assert [world.find_let_in(shard) for shard in SHARDS] == [dict.fromkeys(roles, made)] * 2
 
 
 def build_password(rotation: str, text: str, roles: tuple[str, str]) -> MemberPassword:

@@ -3,9 +3,11 @@
 import pytest
 
 from caisson_operator.sharded_database import member_passwords
+from fakes.access import Guards
 
 from .controls import begin_with_silent_ones, wait_to_adopt_only
-from .world import MEMBERS, STANDBYS, CallRefused, NotLetIn, World
+from .members import MEMBERS, STANDBYS
+from .world import CallRefused, NotLetIn, World
 
 
 @pytest.fixture
@@ -23,19 +25,19 @@ def prepare(world: World) -> None:
     world.ask()
     for _ in range(2):
         world.reconcile()
-        world.all_follow()
+        world.members.all_follow()
 
 
 def go_through(world: World, times: int) -> None:
     for _ in range(times):
         world.reconcile()
-        world.all_follow()
+        world.members.all_follow()
         world.check()
 
 
 def rotate_beside_a_silent_member(world: World) -> None:
-    world.leave_or_return(MEMBERS[1], True)
-    world.leave_or_return(MEMBERS[1], True)
+    world.members.leave_or_return(MEMBERS[1], True)
+    world.members.leave_or_return(MEMBERS[1], True)
     world.ask()
     go_through(world, 4)
 
@@ -52,11 +54,11 @@ def test_control_where_a_silent_member_is_not_waited_for_it_is_refused() -> None
 def end_a_rotation_that_one_member_follows(world: World) -> None:
     prepare(world)
     world.reconcile()
-    assert len(world.take(MEMBERS[0])) == 2
+    assert len(world.members.take(MEMBERS[0])) == 2
     for _ in range(4):
         world.reconcile()
-        world.mount_follows(MEMBERS[0])
-        world.loop(MEMBERS[0])
+        world.members.mount_follows(MEMBERS[0])
+        world.members.loop(MEMBERS[0])
         world.check_calls()
 
 
@@ -74,9 +76,9 @@ def go_on_with_one_standby_that_streams_as_before(world: World) -> None:
     """Its Patroni goes by the new role and tells so, and has not given it to PostgreSQL yet."""
     prepare(world)
     world.reconcile()
-    before = world.members[STANDBYS[0]].streams
-    world.all_follow()
-    world.members[STANDBYS[0]].streams = before
+    before = world.members.there[STANDBYS[0]].streams
+    world.members.all_follow()
+    world.members.there[STANDBYS[0]].streams = before
     for _ in range(2):
         world.reconcile()
         world.check_logins()
@@ -90,6 +92,29 @@ def test_the_old_roles_are_let_in_for_as_long_as_a_standby_streams_as_one() -> N
 def test_control_where_streams_are_not_looked_at_a_standby_is_not_let_in() -> None:
     with pytest.raises(NotLetIn, match=f"{STANDBYS[0]} is not let in as caisson_replication"):
         go_on_with_one_standby_that_streams_as_before(World())
+
+
+def wake_up_after_the_next_rotation(world: World) -> None:
+    """A leader that was about to retire the first roles, which have had their turn again when it goes on."""
+    prepare(world)
+    go_through(world, 1)
+    world.look_and_fall_asleep()
+    go_through(world, 2)
+    prepare(world)
+    go_through(world, 1)
+    assert world.late_steps
+    while world.late_steps:
+        world.wake_up()
+    world.check_logins()
+
+
+def test_the_roles_that_are_stay_whatever_an_older_leader_was_about_to_do() -> None:
+    wake_up_after_the_next_rotation(World())
+
+
+def test_control_where_shards_do_not_know_of_leaders_the_older_one_takes_the_members_roles_away() -> None:
+    with pytest.raises(NotLetIn):
+        wake_up_after_the_next_rotation(World(guards=Guards(has_term=False)))
 
 
 def rotate_while_a_shard_is_away(world: World) -> None:
