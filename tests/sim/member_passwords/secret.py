@@ -3,8 +3,6 @@
 """
 
 from dataclasses import dataclass, field
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from caisson_operator.core.decisions import Step
 from caisson_operator.sharded_database import steps
@@ -16,7 +14,6 @@ from caisson_operator.sharded_database.member_credentials import (
     read_member_passwords,
     retire_member,
 )
-from fakes.mounts import mount
 from fakes.programs import load_program
 
 calls_program, roles_program = load_program("restapi_passwords"), load_program("role_logins")
@@ -38,9 +35,7 @@ class Mount:
 
 def read(keys: dict[str, str]) -> Mount:
     """As the engine reads a mount that holds these."""
-    with TemporaryDirectory() as folder:
-        mount(Path(folder), keys)
-        calls, roles = calls_program.read_mounted(Path(folder)), roles_program.read_mounted(Path(folder))
+    calls, roles = calls_program.read_passwords(keys), roles_program.read_roles(keys)
     logins = tuple((each["username"], each["password"]) for each in roles.logins.values())
     return Mount(tuple(each.text for each in calls), tuple(each.rotation for each in calls), roles.rotations, logins)
 
