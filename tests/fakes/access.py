@@ -1,10 +1,12 @@
 """Whom an effect may talk to, and as whom: the fake of effects/postgres/sessions.py, and of the seams of its drills."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from caisson_operator.core.decisions import HeldUp
 from caisson_operator.core.layout import SwitchGroup
+from caisson_operator.sharded_database.member_credentials import NOTHING_HELD, MemberRoles
 
 from .replication import apply_changes
 from .server import Deposed, EngineError, Server, Unreachable
@@ -37,10 +39,11 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """One leader's way to the servers."""
+    """One leader's way to the servers, and what it has read in the Secret of credentials."""
 
     cluster: Cluster
     term: int
+    find_member_roles: Callable[[str], MemberRoles] = NOTHING_HELD.find_roles
 
     def on(self, shard: str) -> Server:
         """Enter the term: an older leader is refused, and its open fences are ended."""

@@ -54,6 +54,10 @@ class Catalog:
     verified: frozenset[tuple[int, int, str]] = frozenset()
     operator_rotation: str = ""
     logins: dict[str, str] = field(default_factory=dict)  # role -> its mark; the first role is there from the beginning
+    member_roles: dict[str, str] = field(
+        default_factory=dict
+    )  # the same, of the roles of members; the first two are there
+    member_passwords: dict[str, str] = field(default_factory=dict)  # of those that were let in
     expansions: dict[int, Expansion] = field(default_factory=dict)
     log: tuple[Change, ...] = ()
 

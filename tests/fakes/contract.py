@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import pytest
 
 from caisson_operator.core.decisions import HeldUp, Step
-from caisson_operator.core.layout import RETIRING, Leaf, Login, SwitchGroup
+from caisson_operator.core.layout import Leaf, SwitchGroup
 from caisson_operator.sharded_database import steps
 from caisson_operator.sharded_database.observed import Attachment, LeafState, Shard
 
@@ -246,24 +246,6 @@ class ShardsContract:
         for kind in (steps.Unsubscribe, steps.DropSlot, steps.CreateSlot, steps.Subscribe):
             engine.act(kind(group))
         assert not engine.copies_all(group)
-
-    def test_roles_take_turns_and_what_a_shard_notes_is_read_back(self, engine: Engine) -> None:
-        first, second = Login(), Login().follow("r1")
-        assert engine.observe()["s0"].logins == {first.role: ""}
-        for step in (steps.LetIn("s0", second), steps.RetireRole("s0", first.role)):
-            for _ in range(2):  # safe to repeat
-                engine.act(step)
-        assert engine.observe()["s0"].logins == {first.role: RETIRING, second.role: "rotation r1"}
-        engine.act(steps.LetIn("s0", second.follow("r2")))
-        assert engine.observe()["s0"].logins == {first.role: "rotation r2", second.role: "rotation r1"}
-        assert engine.observe()["s1"].logins == {first.role: ""}, "another shard is another matter"
-
-    def test_a_shard_notes_whose_passwords_the_operators_roles_have(self, engine: Engine) -> None:
-        assert engine.observe()["s0"].operator_rotation == ""
-        for rotation in ("r1", "r1", "r2"):
-            engine.act(steps.ChangeOperatorPasswords("s0", rotation))
-            assert engine.observe()["s0"].operator_rotation == rotation
-        assert engine.observe()["s1"].operator_rotation == "", "another shard is another matter"
 
     def test_a_leader_of_an_older_term_is_refused(self, engine: Engine) -> None:
         group = plan_group(engine)

@@ -1,8 +1,10 @@
-"""The fake of effects/postgres/schema.py, logins.py and records.py: one transaction each, except where the real one has more."""
+"""The fake of effects/postgres/schema.py, logins.py, member_roles.py and records.py: one transaction each, except where the real one
+has more.
+"""
 
 from collections.abc import Iterator
 
-from caisson_operator.core.layout import RETIRING, SCHEMA_VERSION, group_tables
+from caisson_operator.core.layout import RETIRED, RETIRING, SCHEMA_VERSION, group_tables, mark_rotation
 from caisson_operator.effects.postgres.schema import FIRST_EPOCH
 from caisson_operator.sharded_database import steps
 from caisson_operator.sharded_database.observed import Attachment, Claim, Expansion, GroupRecord, LeafState
@@ -63,6 +65,25 @@ def change_operator_passwords(access: Access, step: steps.ChangeOperatorPassword
     server.live.operator_rotation = step.rotation
     server.commit()
     yield "changed"
+
+
+def let_members_in(access: Access, step: steps.LetMembersIn) -> Iterator[str]:
+    server = access.on(step.shard)
+    roles = access.find_member_roles(step.rotation)
+    for each in (roles.replication, roles.rewind):
+        server.live.member_roles[each.role] = mark_rotation(step.rotation)
+        server.live.member_passwords[each.role] = each.password
+    server.commit()
+    yield "members let in"
+
+
+def retire_member_roles(access: Access, step: steps.RetireMemberRoles) -> Iterator[str]:
+    server = access.on(step.shard)
+    for role in step.roles:
+        server.live.member_roles[role] = RETIRED
+        server.live.member_passwords.pop(role, None)
+    server.commit()
+    yield "members' roles retired"
 
 
 def place_buckets(access: Access, step: steps.PlaceBuckets) -> Iterator[str]:

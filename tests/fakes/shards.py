@@ -1,17 +1,18 @@
 """An in-memory fake of the shards of one database: every step of steps.py, observation, and what may befall them.
 
 A step is a generator that pauses between the transactions of its effect, so that a test can let anything happen there, or
-walk away for good, as a leader does that is killed. tests/fakes/contract.py holds it to what PostgreSQL does.
+walk away for good, as a leader does that is killed. contract.py and roles_contract.py hold it to what PostgreSQL does.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
 from caisson_operator.core.decisions import Step
-from caisson_operator.core.layout import APPLICATION_ROLE, Table, TableGroup
+from caisson_operator.core.layout import APPLICATION_ROLE, FIRST_MEMBER_ROLES, Table, TableGroup
 from caisson_operator.sharded_database import steps
+from caisson_operator.sharded_database.member_credentials import NOTHING_HELD, MemberRoles
 from caisson_operator.sharded_database.observed import Shard, Subscription, TableFindings
 
 from . import effects_copying as copying
@@ -27,12 +28,13 @@ BYTES_PER_CHANGE = 100_000  # so that a test can fall behind by a megabyte with 
 
 @dataclass
 class Shards:
-    """The database's servers. `groups` are its tables, as `observe_shards` is asked for them."""
+    """The database's servers. `groups` are its tables, as `observe_shards` is asked for them; `find_member_roles` is as ShardActor's."""
 
     names: Sequence[str]
     groups: dict[str, TableGroup]
     guards: Guards = field(default_factory=Guards)
     is_replicated: bool = True
+    find_member_roles: Callable[[str], MemberRoles] = NOTHING_HELD.find_roles
 
     def __post_init__(self) -> None:
         self.cluster = Cluster({}, BEGINNING, self.guards)
@@ -62,7 +64,7 @@ class Shards:
 
     def run(self, step: Step, term: int = 1) -> Iterator[str]:
         """The effect, transaction by transaction."""
-        access = Access(self.cluster, term)
+        access = Access(self.cluster, term, self.find_member_roles)
         if isinstance(step, steps.DropSourceLeaves):
             return copying.drop_leaves(access, step.group.source, step.group)
         if isinstance(step, steps.DropTargetLeaves):
@@ -150,6 +152,7 @@ class Shards:
             known_shards=live.known_shards,
             logins={APPLICATION_ROLE: "", **live.logins},
             operator_rotation=live.operator_rotation,
+            member_roles={**dict.fromkeys(FIRST_MEMBER_ROLES, ""), **live.member_roles},
             expansion=live.latest_expansion,
         )
 
@@ -171,6 +174,8 @@ EFFECTS = {
     steps.LetIn: schema.let_in,
     steps.RetireRole: schema.retire_role,
     steps.ChangeOperatorPasswords: schema.change_operator_passwords,
+    steps.LetMembersIn: schema.let_members_in,
+    steps.RetireMemberRoles: schema.retire_member_roles,
     steps.PlaceBuckets: schema.place_buckets,
     steps.StartExpansion: schema.start_expansion,
     steps.FinishExpansion: schema.finish_expansion,

@@ -12,6 +12,7 @@ from caisson_operator.sharded_database.observed import Shard
 from fakes.access import send_beat
 from fakes.clients import Client
 from fakes.contract import ShardsContract
+from fakes.roles_contract import MEMBER_ROLES, RolesContract
 from fakes.server import Deposed
 from fakes.shards import Shards
 
@@ -48,6 +49,9 @@ class FakeEngine:
     def rows(self, shard: str, leaf: Leaf) -> dict[int, int]:
         return {int(key): version for key, version in self.shards.servers[shard].live.rows.get(leaf.name, {}).items()}
 
+    def lets_in(self, shard: str, role: str, password: str) -> bool:
+        return self.shards.servers[shard].live.member_passwords.get(role) == password
+
     def gate(self, shard: str, bucket: int) -> int:
         return self.shards.servers[shard].live.gates[self._bucket(bucket)]
 
@@ -70,10 +74,11 @@ class FakeEngine:
         return Bucket(next(iter(self.shards.groups)), number)
 
 
-class TestFakeShards(ShardsContract):
+class TestFakeShards(ShardsContract, RolesContract):
     @pytest.fixture
     def engine(self) -> FakeEngine:
         sim = Simulation.of(1, 2, begins_with_rows=False)
         while sim.shards.servers["s0"].live.latest_expansion is None:
             sim.leader.advance()
+        sim.shards.find_member_roles = MEMBER_ROLES.__getitem__
         return FakeEngine(sim.shards)

@@ -32,7 +32,7 @@ it says that it has. Here it looks every STOP_POLLING_SECONDS and gives as much;
 
 **Time.** A clock that somebody sets stops Patroni's cycle or makes it let go of a lead. Here it measures by the monotonic clock (steady_time.py).
 
-What its REST API takes and sends follows the mounted Secret (restapi_passwords.py), and so does as whom it comes to other members (role_logins.py). Beside it runs, as a thread, what has a renewed certificate taken up (follow_certificate.py).
+What its REST API takes and sends follows the mounted Secret (mounted_secret.py, restapi_passwords.py), and so does as whom it comes to other members (role_logins.py). Beside it runs, as a thread, what has a renewed certificate taken up (follow_certificate.py).
 """
 
 import sys
@@ -183,14 +183,17 @@ if __name__ == "__main__":
 
     from follow_certificate import follow
     from member import RUN, write_private
-    from restapi_passwords import CREDENTIALS, RestapiPasswords, go_by
+    from mounted_secret import CREDENTIALS, follow_mount
+    from restapi_passwords import RestapiPasswords, go_by
     from role_logins import RoleLogins, log_in_by
     from steady_time import begin_steadily, measure_steadily
 
     change_habits(kubernetes.Kubernetes, kubernetes.KubernetesError)
-    passwords = RestapiPasswords(CREDENTIALS, RUN / "patroni.yml", write_private)
-    go_by(passwords, api.RestApiServer, request.PatroniRequest, kubernetes.Kubernetes)
-    log_in_by(RoleLogins(CREDENTIALS, RUN / "passfile", write_private), ConfigHandler, kubernetes.Kubernetes)
+    passwords = RestapiPasswords(RUN / "patroni.yml", write_private)
+    logins = RoleLogins(RUN / "passfile", write_private)
+    go_by(passwords, api.RestApiServer, request.PatroniRequest)
+    log_in_by(logins, ConfigHandler)
+    follow_mount(CREDENTIALS, kubernetes.Kubernetes, passwords, logins)
     watch_stops(postgresql, ha)
     measuring = (__main__, api, dcs, ha, kubernetes, postgresql, utils)
     measure_steadily(measuring, kubernetes.Kubernetes, begin_steadily())

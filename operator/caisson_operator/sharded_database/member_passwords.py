@@ -17,7 +17,7 @@ from the first on the annotation is not needed any more. A member that is away, 
 refused meanwhile.
 
 What must hold: every member takes what any other sends, and what the operator does; and its shard lets in whom it comes as
-(tests/sim/test_member_passwords_machine.py).
+(tests/sim/member_passwords).
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,7 @@
-"""The steps that this room may plan, each one effect that is safe to repeat. `act.py` maps them to effects.
+"""The steps that this room may plan, each one effect that is safe to repeat. `room.py` maps them to effects, `act_on_shards.py` those on shards.
+
+In this order: Kubernetes objects and settings; whom shards let in, and what the Secret of credentials holds for that; a shard's schema,
+tables and first buckets; an expansion; a shard's members; a switch group.
 
 Order within an expansion's switch group, forward: RecordGroup, CreateTargetLeaves, CreatePublication, CreateSlot,
 Subscribe, (copy), BuildIndexes, (catch up), Verify, then Fence, OpenTarget back to back; afterwards
@@ -59,11 +62,6 @@ class CheckParameters(OnShard):
     """Whether the shard's server would take these; a person has to correct those that it would not."""
 
     parameters: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class InstallSchema(OnShard):
-    """The schema `caisson`: map, records, functions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +133,11 @@ class RetireMemberRoles(OnShard):
     """Let nobody log in as these any more. Sessions that are open go on."""
 
     roles: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InstallSchema(OnShard):
+    """The schema `caisson`: map, records, functions."""
 
 
 @dataclass(frozen=True, slots=True)

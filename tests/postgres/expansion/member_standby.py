@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 import yaml
 
-from caisson_operator.core.layout import MEMBER_ROLES, REPLICATION_ROLES
+from caisson_operator.core.layout import MEMBER_ROLES, REPLICATION_ROLES, REWIND_ROLE
 from caisson_operator.effects.postgres.catalog import read_catalog
 from caisson_operator.effects.postgres.member_roles import let_members_in, retire_member_roles
 from caisson_operator.effects.postgres.sessions import Connection
@@ -67,10 +67,19 @@ def wait_for(what: Callable[[], bool], told: Callable[[], str] = lambda: "") -> 
 
 
 def admit(cluster: Cluster) -> None:
+    """With passwords only, from when this returns."""
     (cluster.data / "pg_hba.conf").write_text(HBA)
     with cluster.connect() as connection:
         connection.execute("SELECT pg_reload_conf()")
-        wait_for(lambda: connection.execute("SELECT FROM pg_hba_file_rules WHERE auth_method = 'scram-sha-256'").rowcount == 2)  # fmt: skip
+    wait_for(lambda: not can_log_in(cluster, REWIND_ROLE, ""))
+
+
+def can_log_in(cluster: Cluster, role: str, password: str) -> bool:
+    try:
+        psycopg.connect(cluster.dsn(user=role, password=password)).close()
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
 def break_streams(cluster: Cluster) -> None:

@@ -18,6 +18,7 @@ from patroni.postgresql.config import ConfigHandler
 from patroni.postgresql.mpp import get_mpp
 
 from member import write_private
+from mounted_secret import follow_mount
 from role_logins import RoleLogins, log_in_by
 
 ROUND_SECONDS = 0.1
@@ -32,7 +33,9 @@ class Store:
 
 
 def main(configuration: Path, folder: Path, passfile: Path, primary: str) -> None:
-    log_in_by(RoleLogins(folder, passfile, write_private), ConfigHandler, Store)
+    logins = RoleLogins(passfile, write_private)
+    log_in_by(logins, ConfigHandler)
+    follow_mount(folder, Store, logins)
     postgresql = Postgresql(yaml.safe_load(configuration.read_text()), get_mpp({}))
     postgresql.call_nowait(CallbackAction.ON_START)  # As where it has started it: until then it reloads in each round.
     leader = Member.from_node(1, "s0-0", "", f'{{"conn_url": "{primary}"}}')

@@ -1,4 +1,4 @@
-"""Real PostgreSQL keeps the contract that the fake shards of tests/sim keep (tests/fakes/contract.py)."""
+"""Real PostgreSQL keeps the contract that the fake shards of tests/sim keep (tests/fakes/contract.py, roles_contract.py)."""
 
 import asyncio
 import time
@@ -17,8 +17,10 @@ from caisson_operator.core.layout import Leaf, SwitchGroup
 from caisson_operator.effects.postgres.sessions import DeposedError
 from caisson_operator.sharded_database.observed import Observed, Shard
 from fakes.contract import ShardsContract
+from fakes.roles_contract import MEMBER_ROLES, RolesContract
 from postgres.clusters import Cluster
 from postgres.expansion.driver import BUCKETS, Operator
+from postgres.expansion.member_standby import admit, can_log_in
 from postgres.expansion.stage import set_stage
 
 COPY_SECONDS = 10.0  # far more than a copy of a few rows takes; the check that one never ends waits for all of it
@@ -44,6 +46,7 @@ class PostgresEngine:
     def run(self, work: Callable[[Operator], Awaitable[T]], term: int) -> T:
         async def once() -> T:
             operator = Operator(self.clusters, 2, term)
+            operator.actor.find_member_roles = MEMBER_ROLES.__getitem__
             try:
                 return await work(operator)
             finally:
@@ -91,6 +94,11 @@ class PostgresEngine:
         with self._connect(shard) as connection:
             return {row[0]: int(row[1]) for row in connection.execute(text).fetchall()}
 
+    def lets_in(self, shard: str, role: str, password: str) -> bool:
+        cluster = self._find(shard)
+        admit(cluster)
+        return can_log_in(cluster, role, password)
+
     def gate(self, shard: str, bucket: int) -> int:
         text = sql.SQL("SELECT last_value FROM caisson.{}").format(sql.Identifier(f"gate_aircraft_{bucket}"))
         return int(str(self._fetch(shard, text)))
@@ -135,10 +143,13 @@ class PostgresEngine:
         return row[0] if row else None
 
     def _connect(self, shard: str, user: str = "postgres") -> psycopg.Connection:
-        return self.clusters[int(shard[1:])].connect(user)
+        return self._find(shard).connect(user)
+
+    def _find(self, shard: str) -> Cluster:
+        return self.clusters[int(shard[1:])]
 
 
-class TestPostgres(ShardsContract):
+class TestPostgres(ShardsContract, RolesContract):
     @pytest.fixture
     def engine(self, tmp_path: Path) -> Iterator[PostgresEngine]:
         with set_stage(tmp_path) as stage:

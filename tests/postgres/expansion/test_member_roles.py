@@ -28,6 +28,7 @@ from postgres.expansion.member_standby import (
     Standby,
     admit,
     break_streams,
+    can_log_in,
     folder_of_owner,
     let_in,
     patroni,
@@ -50,14 +51,6 @@ GRANTS = re.search(r"GRANT EXECUTE.*?;", (ROOT / "workloads/postgres/bootstrap.s
 def read_own(cluster: Cluster, name: str) -> list[Any]:
     with cluster.connect() as connection:
         return connection.execute(OWN[name].encode()).fetchall()
-
-
-def can_log_in(cluster: Cluster, role: str, password: str) -> bool:
-    try:
-        psycopg.connect(cluster.dsn(user=role, password=password)).close()
-    except psycopg.OperationalError:
-        return False
-    return True
 
 
 def copy(cluster: Cluster, role: str, password: str) -> str:

@@ -18,7 +18,7 @@ from patroni.request import PatroniRequest
 from fakes.mounts import Store, mount
 from fakes.programs import load_program
 
-program = load_program("restapi_passwords")
+program, follow_mount = load_program("restapi_passwords"), load_program("mounted_secret").follow_mount
 write_private = load_program("member").write_private
 
 FIRST = {"restapi": "one"}
@@ -39,9 +39,10 @@ class Member:
         restapi = {"listen": "127.0.0.1:0", "connect_address": "127.0.0.1:0", "authentication": authentication}
         self.file.write_text(yaml.safe_dump({"scope": "s0", "name": "s0-0", "restapi": restapi, "kubernetes": {}}))
         server, caller, store = (type("Of", (kind,), {}) for kind in (RestApiServer, PatroniRequest, Store))
-        self.passwords = program.RestapiPasswords(self.mount, self.file, write_private)
+        self.passwords = program.RestapiPasswords(self.file, write_private)
         if is_guarded:
-            program.go_by(self.passwords, server, caller, store)
+            program.go_by(self.passwords, server, caller)
+            follow_mount(self.mount, store, self.passwords)
         config = Config(str(self.file))
         self.store, self.caller = store(), caller(config)
         ha = SimpleNamespace(is_failsafe_mode=lambda: True, update_failsafe=lambda _: 1)
@@ -164,7 +165,7 @@ def test_where_nothing_is_mounted_what_was_taken_up_goes_on(make: Make, capsys: 
     mount(member.mount, {})
     assert member.loop() == [""]
     assert make(FIRST).call(member) == 200
-    assert "could not take up the mounted passwords" in capsys.readouterr().out
+    assert "could not take up the mounted credentials: no password" in capsys.readouterr().out
 
 
 def test_no_password_is_shown() -> None:
@@ -173,4 +174,4 @@ def test_no_password_is_shown() -> None:
 
 def test_what_is_changed_of_patroni_must_be_there() -> None:
     with pytest.raises(AttributeError):
-        program.go_by(SimpleNamespace(take_up=list), SimpleNamespace(), PatroniRequest, Store)
+        program.go_by(SimpleNamespace(), SimpleNamespace(), PatroniRequest)

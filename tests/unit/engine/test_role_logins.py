@@ -14,7 +14,7 @@ from fakes.mounts import Store, mount
 from fakes.programs import load_program
 
 program, member = load_program("role_logins"), load_program("member")
-write_private = member.write_private
+write_private, follow_mount = member.write_private, load_program("mounted_secret").follow_mount
 
 A, B = "*:*:*:caisson_replication:one\n", "*:*:*:caisson_replication_b:two\n"
 FIRST = {"replication": "one", "rewind": "ONE", "passfile": A}
@@ -43,8 +43,9 @@ class Member:
         mount(self.mount, keys)
         handler, store = (type("Of", (kind,), {}) for kind in (ConfigHandler, Store))
         if is_guarded:
-            logins = program.RoleLogins(self.mount, self.passfile, write_private)
-            program.log_in_by(logins, handler, store)
+            logins = program.RoleLogins(self.passfile, write_private)
+            program.log_in_by(logins, handler)
+            follow_mount(self.mount, store, logins)
         self.store, self.handler = store(), object.__new__(handler)
         configured: dict[str, Any] = {"sslmode": "verify-ca", "sslrootcert": "ca.crt"}
         self.handler._config = {
@@ -119,7 +120,7 @@ def test_where_nothing_is_mounted_what_was_taken_up_goes_on(tmp_path: Path, caps
     mount(running.mount, {})
     assert running.loop() == TOLD[2]
     assert running.comes_as == YOUNG
-    assert "could not take up the mounted roles" in capsys.readouterr().out
+    assert "could not take up the mounted credentials: no roles" in capsys.readouterr().out
 
 
 def test_where_nothing_was_ever_mounted_patroni_goes_by_its_configuration(tmp_path: Path) -> None:
@@ -171,12 +172,11 @@ def test_image_and_operator_agree_on_roles_and_keys() -> None:
     assert all(f"CREATE ROLE {role}" in made for role in MEMBER_ROLES)
 
 
-def test_no_password_is_shown(tmp_path: Path) -> None:
-    mount(tmp_path, ADOPTED)
-    found = repr(program.read_mounted(tmp_path))
+def test_no_password_is_shown() -> None:
+    found = repr(program.read_roles(ADOPTED))
     assert not [word for word in ("one", "two", "ONE", "TWO") if word in found]
 
 
 def test_what_is_changed_of_patroni_must_be_there() -> None:
     with pytest.raises(AttributeError):
-        program.log_in_by(SimpleNamespace(take_up=list), SimpleNamespace(), Store)
+        program.log_in_by(SimpleNamespace(), SimpleNamespace())

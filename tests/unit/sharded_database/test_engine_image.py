@@ -25,7 +25,7 @@ from early_expiry.observe import AUTHORITY, Ports
 from fakes.programs import load_program
 
 member, follow_certificate = load_program("member"), load_program("follow_certificate")
-restapi_passwords = load_program("restapi_passwords")
+mounted_secret, restapi_passwords = load_program("mounted_secret"), load_program("restapi_passwords")
 TEMPLATE: dict[str, Any] = yaml.safe_load(member.TEMPLATE.read_text())
 PASSWORDS = build_credentials(lambda name: f"pw-{name}").to_keys()
 SHARD = ShardManifestInput(DatabaseIdentity("flights", "demo", "uid"), "s0", 2, "image", "account", "1Gi")
@@ -50,14 +50,12 @@ def test_the_agent_of_early_expiry_is_in_the_image_where_the_manifests_look_for_
 
 
 def test_image_and_operator_agree_on_the_keys_of_the_rest_apis_passwords() -> None:
-    assert restapi_passwords.PREFIXES == ("", credentials.COMING, credentials.PREVIOUS)
-    assert (restapi_passwords.ROTATION, restapi_passwords.PASSWORD) == (
-        member_credentials.ROTATION,
-        member_credentials.PASSWORD,
-    )
+    assert mounted_secret.PREFIXES == ("", credentials.COMING, credentials.PREVIOUS)
+    assert mounted_secret.ROTATION == member_credentials.ROTATION
+    assert restapi_passwords.PASSWORD == member_credentials.PASSWORD
     assert restapi_passwords.USER == patroni.RESTAPI_USER
-    assert restapi_passwords.CREDENTIALS == member.CREDENTIALS
-    assert read_member_state(f'{{"{restapi_passwords.TOLD}": ["r1"]}}').restapi_rotations == ("r1",)
+    assert mounted_secret.CREDENTIALS == member.CREDENTIALS
+    assert read_member_state(f'{{"{restapi_passwords.RestapiPasswords.told}": ["r1"]}}').restapi_rotations == ("r1",)
 
 
 def test_every_program_of_the_image_is_sent_and_copied() -> None:
