@@ -1,6 +1,7 @@
 """Rounds come back from their file as they were, and the figures say what they rest on."""
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 
 from bench.record import Record
 from faults.checker import Finding, Kind
@@ -20,8 +21,15 @@ def figure(records: list[Record], metric: str) -> tuple[float, int]:
 
 
 def test_a_round_comes_back_as_it_was_kept() -> None:
-    for kept in (ROUND, replace(ROUND, findings=(LOST, BACK), gap_seconds=None, takeover_seconds=7.5)):
+    told = replace(ROUND, failed_reads=2, promotions=1, has_restarted=True)
+    for kept in (ROUND, told, replace(ROUND, findings=(LOST, BACK), gap_seconds=None, takeover_seconds=7.5)):
         assert Round.of_line(kept.to_line()) == kept
+
+
+def test_a_round_of_an_earlier_state_of_the_code_can_be_read() -> None:
+    later = ("failed_reads", "promotions", "has_restarted")
+    line = json.dumps({name: value for name, value in asdict(ROUND).items() if name not in later})
+    assert Round.of_line(line) == ROUND
 
 
 def test_gaps_are_told_with_their_median_and_their_longest_and_the_rounds_that_they_rest_on() -> None:
