@@ -26,6 +26,7 @@ from faults.figures import summarize
 from faults.rounds import Round, do_round
 from faults.stage import Stage, set_up
 from faults.table import FAULTS, Fault
+from faults.updates import UPDATES
 from faults.variants import ASYNCHRONOUS, CLOCK_FAULTS, DISK_FULL, default_patroni, stage_on_small_disks
 
 NAMESPACE, DISK_NAMESPACE, QUORUM_NAMESPACE = NAMESPACES = "bench-failover", "bench-full-disk", "bench-quorum"
@@ -34,7 +35,7 @@ KIND_SECONDS = 1800
 KINDS = ("rounds", "controls", "defaults")
 CONTROL, DEFAULT, FULL_DISK, QUORUM = "asynchronous", "default", "disk_full", quorum.CONTROL.name
 ELSEWHERE = {FULL_DISK, QUORUM}
-EVERYTHING = (*(fault.name for fault in (*FAULTS, *CLOCK_FAULTS)), CONTROL, DEFAULT, FULL_DISK, QUORUM)
+EVERYTHING = (*(fault.name for fault in (*FAULTS, *UPDATES, *CLOCK_FAULTS)), CONTROL, DEFAULT, FULL_DISK, QUORUM)
 
 
 def measure() -> Sequence[Record]:
@@ -96,7 +97,7 @@ def play_quorum(image: str, rounds: int) -> None:
 
 def play(stage: Stage, rounds: int, names: Sequence[str]) -> None:
     """Each fault once, and then again, so that what changes with time falls on all alike."""
-    wanted = [fault for fault in FAULTS if fault.name in names]
+    wanted = [fault for fault in (*FAULTS, *UPDATES) if fault.name in names]
     for _ in range(rounds):
         for fault in wanted:
             do_and_keep("rounds", stage, fault)

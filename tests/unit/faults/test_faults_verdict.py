@@ -9,10 +9,11 @@ from faults.checker import Finding, Kind
 from faults.quorum import GUARDED
 from faults.rounds import Round
 from faults.table import FAULTS, Expected, Fault
+from faults.updates import UPDATES
 from faults.variants import CLOCK_FAULTS, DISK_FULL
 from faults.verdict import judge
 
-ALL = {fault.name: fault for fault in (*FAULTS, *CLOCK_FAULTS, DISK_FULL, GUARDED)}
+ALL = {fault.name: fault for fault in (*FAULTS, *UPDATES, *CLOCK_FAULTS, DISK_FULL, GUARDED)}
 MAY_FAIL = {"standby_then_primary", "standby_then_primary_strict", "api_server_away_and_primary_killed", "disk_full"}
 
 
