@@ -2,47 +2,40 @@
 
 Environment: `ROUNDS` of each fault (10); `FAULTS`, names with spaces between (all; `default` is the plain Patroni, `asynchronous` the
 control, `disk_full` a shard of its own, `quorum` another control, with its guarded twin, on a shard of three members); `CONTINUE=yes` adds to
-the rounds of earlier runs, which build/bench/failover-KIND.jsonl keep.
+the rounds of earlier runs, which build/bench/failover-KIND.jsonl keep, and those that broke off failover-broken.jsonl.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 
-from bench.record import FOLDER, Record
-from demo.cluster import (
-    REPOSITORY,
-    CommandFailedError,
-    TimedOutError,
-    create_namespace,
-    delete_namespace,
-    run_visibly,
-    say,
-)
+from bench.kept import forget, keep, keeping_breaks, lines, read_broken
+from bench.record import Record
+from demo.cluster import REPOSITORY, CommandFailedError, create_namespace, delete_namespace, run_visibly, say
 from demo.release import install, load_images
 from faults import clocks, quorum
-from faults.figures import summarize
+from faults.figures import KINDS, summarize
 from faults.rounds import Round, do_round
 from faults.stage import Stage, set_up
 from faults.table import FAULTS, Fault
+from faults.updates import UPDATES
 from faults.variants import ASYNCHRONOUS, CLOCK_FAULTS, DISK_FULL, default_patroni, stage_on_small_disks
+from faults.verdict import judge
 
 NAMESPACE, DISK_NAMESPACE, QUORUM_NAMESPACE = NAMESPACES = "bench-failover", "bench-full-disk", "bench-quorum"
 ROUNDS = 10
 KIND_SECONDS = 1800
-KINDS = ("rounds", "controls", "defaults")
+BROKEN = "failover-broken"
 CONTROL, DEFAULT, FULL_DISK, QUORUM = "asynchronous", "default", "disk_full", quorum.CONTROL.name
 ELSEWHERE = {FULL_DISK, QUORUM}
-EVERYTHING = (*(fault.name for fault in (*FAULTS, *CLOCK_FAULTS)), CONTROL, DEFAULT, FULL_DISK, QUORUM)
+EVERYTHING = (*(fault.name for fault in (*FAULTS, *UPDATES, *CLOCK_FAULTS)), CONTROL, DEFAULT, FULL_DISK, QUORUM)
 
 
 def measure() -> Sequence[Record]:
     rounds, names = int(os.environ.get("ROUNDS", ROUNDS)), read_names(os.environ.get("FAULTS", ""))
     run_visibly(REPOSITORY / "tests/kind/up", seconds=KIND_SECONDS)
     if os.environ.get("CONTINUE") != "yes":
-        for kind in KINDS:
-            path(kind).unlink(missing_ok=True)
+        forget((BROKEN, *map(kept_in, KINDS)))
     images = load_images()
     with fresh_namespaces():
         install(images, NAMESPACES)
@@ -52,7 +45,8 @@ def measure() -> Sequence[Record]:
             fill_disks(images.flights, rounds)
         if QUORUM in names:
             play_quorum(images.flights, rounds)
-    return summarize(*(read(kind) for kind in KINDS))
+    played, controls, defaults = map(read, KINDS)
+    return summarize(played, controls, defaults, read_broken(BROKEN))
 
 
 def read_names(text: str) -> Sequence[str]:
@@ -96,7 +90,7 @@ def play_quorum(image: str, rounds: int) -> None:
 
 def play(stage: Stage, rounds: int, names: Sequence[str]) -> None:
     """Each fault once, and then again, so that what changes with time falls on all alike."""
-    wanted = [fault for fault in FAULTS if fault.name in names]
+    wanted = [fault for fault in (*FAULTS, *UPDATES) if fault.name in names]
     for _ in range(rounds):
         for fault in wanted:
             do_and_keep("rounds", stage, fault)
@@ -115,29 +109,22 @@ def play(stage: Stage, rounds: int, names: Sequence[str]) -> None:
 
 
 def do_and_keep(kind: str, stage: Stage, fault: Fault, is_synchronous: bool = True, is_as_made: bool = True) -> None:
-    """A round that broke off says so and is not counted: the shard may stand again for the next.
-
-    `is_as_made`: Patroni's settings are the operator's, and not laid upon them by hand.
-    """
-    try:
+    """`is_as_made`: Patroni's settings are the operator's, and not laid upon them by hand."""
+    with keeping_breaks(BROKEN, kind, fault.name):
         if is_as_made:
             stage.set_durability(fault.durability)
         done = do_round(stage, fault, is_synchronous)
-    except (TimedOutError, CommandFailedError) as error:
-        say(f"  {fault.name} broke off: {error}")
-        return
-    say(f"  {done}")
-    if done.came is not fault.expected:
-        say(f"  {fault.name}: expected was that {fault.expected}\n{stage.members_log()}")
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    with path(kind).open("a") as file:
-        file.write(done.to_line())
+        keep(kept_in(kind), done.to_line())
+        say(f"  {done}")
+        if kind == "rounds" and (complaints := judge(fault, done)):
+            say(f"  {fault.name} ended otherwise: {'; '.join(complaints)}")
+            with suppress(CommandFailedError):  # The round is kept, and must not count as one that broke off too.
+                say(stage.members_log())
 
 
-def path(kind: str) -> Path:
-    return FOLDER / f"failover-{kind}.jsonl"
+def kept_in(kind: str) -> str:
+    return f"failover-{kind}"
 
 
 def read(kind: str) -> list[Round]:
-    lines: Iterable[str] = path(kind).read_text().splitlines() if path(kind).exists() else []
-    return [Round.of_line(line) for line in lines]
+    return [Round.of_line(line) for line in lines(kept_in(kind))]

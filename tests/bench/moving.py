@@ -1,13 +1,14 @@
 """Expansions on kind whose sources and targets fail over in every phase: the gaps, and what was lost (nothing must be).
 
-Environment: `ROUNDS` (10); `CONTINUE=yes` adds to build/bench/moving.jsonl instead of beginning anew.
+Environment: `ROUNDS` (10); `CONTINUE=yes` adds to build/bench/moving.jsonl and moving-broken.jsonl instead of beginning anew.
 """
 
 import os
 from collections.abc import Sequence
 
-from bench.record import FOLDER, Record
-from demo.cluster import REPOSITORY, CommandFailedError, TimedOutError, delete_namespace, run_visibly, say
+from bench.kept import Broken, count_broken, forget, keep, keeping_breaks, lines, read_broken
+from bench.record import Record
+from demo.cluster import REPOSITORY, delete_namespace, run_visibly, say
 from demo.release import install, load_images
 from faults.figures import seconds
 from faults.moving import MOMENTS, Moved, do_moving_round
@@ -15,35 +16,30 @@ from faults.moving import MOMENTS, Moved, do_moving_round
 NAMESPACE = "bench-moving"
 ROUNDS = 10
 KIND_SECONDS = 1800
-KEPT = FOLDER / "moving.jsonl"
+KEPT, BROKEN, KIND = "moving", "moving-broken", "moving_rounds"
 
 
 def measure() -> Sequence[Record]:
     run_visibly(REPOSITORY / "tests/kind/up", seconds=KIND_SECONDS)
     if os.environ.get("CONTINUE") != "yes":
-        KEPT.unlink(missing_ok=True)
+        forget((KEPT, BROKEN))
     images = load_images()
     install(images, [NAMESPACE])
     for _ in range(int(os.environ.get("ROUNDS", ROUNDS))):
         do_and_keep(images.flights)
     delete_namespace(NAMESPACE)
-    return summarize([Moved.of_line(line) for line in KEPT.read_text().splitlines()] if KEPT.exists() else [])
+    return summarize([Moved.of_line(line) for line in lines(KEPT)], read_broken(BROKEN))
 
 
 def do_and_keep(image: str) -> None:
-    """A round that broke off says so and is not counted: the next begins with a clean namespace."""
-    try:
+    """After one that broke off the next begins with a clean namespace."""
+    with keeping_breaks(BROKEN, KIND, "an expansion"):
         done = do_moving_round(NAMESPACE, image)
-    except (TimedOutError, CommandFailedError) as error:
-        say(f"  the round broke off: {error}")
-        return
-    say(f"  {done}")
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    with KEPT.open("a") as file:
-        file.write(done.to_line())
+        keep(KEPT, done.to_line())
+        say(f"  {done}")
 
 
-def summarize(rounds: Sequence[Moved]) -> list[Record]:
+def summarize(rounds: Sequence[Moved], broken: Sequence[Broken] = ()) -> list[Record]:
     counts = {
         "lost": "rows",
         "doubled": "rows",
@@ -59,6 +55,7 @@ def summarize(rounds: Sequence[Moved]) -> list[Record]:
             Record(f"moving_{name}", unit, sum(getattr(round_, name) for round_ in rounds), len(rounds), note)
             for name, unit in counts.items()
         ),
+        count_broken(KIND, len(rounds), broken),
     ]
 
 
@@ -66,4 +63,7 @@ def summarize_gaps(moment: str, rounds: Sequence[Moved]) -> list[Record]:
     losses = [loss for round_ in rounds for loss in round_.losses if loss.moment == moment]
     gaps = [loss.gap_seconds for loss in losses if loss.gap_seconds is not None]
     others = sum(loss.is_another_pod for loss in losses)
-    return seconds(f"{moment}_gap_s", gaps, f"another pod led in {others} of {len(losses)}")
+    still = sum(loss.is_in_its_phases for loss in losses if loss.phase)
+    told = sum(bool(loss.phase) for loss in losses)
+    note = f"another pod led in {others} of {len(losses)}; still in its phase right after the kill in {still} of {told}"
+    return seconds(f"{moment}_gap_s", gaps, note)

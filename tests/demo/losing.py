@@ -24,8 +24,15 @@ class Failover:
         return self.after.pod != self.before.pod
 
 
-def lose_primary(database: Database, shard: str, wait: Callable[[], object] = lambda: None) -> Failover:
+def lose_primary(
+    database: Database,
+    shard: str,
+    wait: Callable[[], object] = lambda: None,
+    look: Callable[[], object] = lambda: None,
+) -> Failover:
     """Once the shard could lose it and `wait` has returned: kills its primary's pod, and waits for a later timeline.
+
+    `look` is called as soon as the kill is sent.
 
     Whether another pod leads then is for the caller to judge: the figures are told in any case.
     """
@@ -34,6 +41,7 @@ def lose_primary(database: Database, shard: str, wait: Callable[[], object] = la
     wait()
     say(f"  killing {before.pod} (timeline {before.timeline})")
     killed_at = database.kill(before)
+    look()
     after = database.wait_primary(shard, NEXT_LEADER_SECONDS, lambda seen: seen.timeline > before.timeline)
     say(f"  {after.pod} leads (timeline {after.timeline})")
     return Failover(shard, before, after, killed_at)

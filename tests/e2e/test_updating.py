@@ -12,13 +12,12 @@ from demo.cluster import CommandFailedError, get, get_all, kubectl, wait_for
 from demo.database import Primary
 from demo.release import Images
 from e2e.scene import Scene, set_up_shard
+from faults.updates import UPDATE_SECONDS, change, drained, wait_updated
 
 NAMESPACE = "e2e-update"
 SHARD = "s0"
-MEMBERS = 2
 ROWS = 5_000
 WRITES = 300
-UPDATE_SECONDS = 240
 
 
 @pytest.fixture(scope="module")
@@ -26,24 +25,10 @@ def scene(namespace: str, images: Images) -> Scene:
     return set_up_shard(namespace, images.flights, ROWS, writes_per_second=80)
 
 
-def shard_status(scene: Scene) -> dict[str, Any]:
-    (shard,) = scene.database.status()["shards"]
-    found: dict[str, Any] = shard
-    return found
-
-
 def steady(scene: Scene) -> Primary:
     """The leader, once every member is ready, up to date and protected."""
     database = scene.database
-
-    def is_steady() -> bool:
-        shard = shard_status(scene)
-        is_whole = (shard.get("readyMembers"), shard.get("updatedMembers")) == (MEMBERS, MEMBERS)
-        return (
-            is_whole and not shard.get("unprotectedSince") and database.condition("Updating").get("status") == "False"
-        )
-
-    wait_for("every member to be ready and up to date", is_steady, UPDATE_SECONDS, database.explain)
+    wait_updated(database)
     before = database.wait_primary(SHARD, 60)
     database.wait_standby(SHARD, before, 60)
     return before
@@ -52,11 +37,6 @@ def steady(scene: Scene) -> Primary:
 def members(scene: Scene) -> dict[str, dict[str, Any]]:
     labels = {"caisson.dev/database": scene.database.name, "caisson.dev/shard": SHARD}
     return {pod["metadata"]["name"]: pod for pod in get_all("pods", scene.database.namespace, labels)}
-
-
-def change(scene: Scene, **spec: Any) -> None:
-    patch = json.dumps({"spec": spec})
-    kubectl("patch", "sdb", scene.database.name, "--type=merge", "-p", patch, namespace=scene.database.namespace)
 
 
 def find_failover(scene: Scene, timeline_before: int) -> dict[str, Any]:
@@ -69,7 +49,7 @@ def find_failover(scene: Scene, timeline_before: int) -> dict[str, Any]:
 
 def test_other_resources_reach_every_member_by_one_switchover(scene: Scene) -> None:
     before, old = steady(scene), members(scene)
-    change(scene, resources={"requests": {"memory": "160Mi"}})
+    change(scene.database, resources={"requests": {"memory": "160Mi"}})
     scene.database.wait_condition("Updating", "True", 60)
     after = steady(scene)
     new = members(scene)
@@ -93,7 +73,7 @@ def show(scene: Scene, setting: str) -> set[str]:
 
 
 def test_a_parameter_that_the_server_would_not_take_reaches_no_member(scene: Scene) -> None:
-    change(scene, parameters={"autovacuum_max_workers": "many"})
+    change(scene.database, parameters={"autovacuum_max_workers": "many"})
     told = scene.database.wait_condition("Degraded", "True", 60, "ParameterRefused")
     assert "autovacuum_max_workers is a number, not 'many'" in told["message"]
     scene.application.wait_writes(WRITES, 60)
@@ -101,7 +81,7 @@ def test_a_parameter_that_the_server_would_not_take_reaches_no_member(scene: Sce
 
 def test_a_parameter_that_takes_a_restart_reaches_every_member_without_a_new_pod(scene: Scene) -> None:
     before, old = steady(scene), members(scene)
-    change(scene, parameters={"autovacuum_max_workers": "4"})
+    change(scene.database, parameters={"autovacuum_max_workers": "4"})
     wait_for(
         "every member to run with it",
         lambda: show(scene, "autovacuum_max_workers") == {"4"},
@@ -118,19 +98,12 @@ def test_a_parameter_that_takes_a_restart_reaches_every_member_without_a_new_pod
 def test_a_drain_ends_by_itself_and_the_primary_has_moved_before(scene: Scene) -> None:
     before = steady(scene)
     node = members(scene)[before.pod]["spec"]["nodeName"]
-    selector = f"caisson.dev/database={scene.database.name}"
-    try:
-        kubectl(
-            "drain", node, f"--pod-selector={selector}", "--delete-emptydir-data", "--ignore-daemonsets", "--timeout=110s",
-            seconds=120,
-        )  # fmt: skip
+    with drained(scene.database, node):
         after = scene.database.wait_primary(SHARD, 60, lambda seen: seen.timeline > before.timeline)
         assert after.pod != before.pod
         entry = find_failover(scene, before.timeline)
         assert (entry.get("cause"), entry.get("lost")) == ("Switchover", "none"), entry
         scene.application.wait_writes(WRITES, 60)
-    finally:
-        kubectl("uncordon", node)
     assert (get("node", node) or {})["spec"].get("unschedulable") is None
     assert steady(scene).timeline == before.timeline + 1
 
@@ -151,7 +124,7 @@ def test_a_primary_is_not_evicted_even_without_the_operator(scene: Scene) -> Non
 def test_a_standby_whose_volume_is_gone_begins_anew(scene: Scene) -> None:
     """As after a disk that died: its PersistentVolume is taken away, and its pod with it."""
     database, namespace = scene.database, scene.database.namespace
-    change(scene, memberReplaceDelay="5s")
+    change(scene.database, memberReplaceDelay="5s")
     leader = steady(scene)
     standby = database.wait_standby(SHARD, leader, 60)
     claim = get("pvc", f"data-{standby}", namespace) or {}

@@ -4,6 +4,8 @@ What must hold of `synchronous` and `strict`, whatever happens:
 - every row that was acknowledged is there, and once;
 - nobody who began to write on an old timeline after a newer one had begun is told that it is done;
 - a strong read through the SDK shows what had been acknowledged through the SDK before the read began.
+
+And of the probes themselves: each was at work before the fault and afterwards. What nobody tried is not what held.
 """
 
 from bisect import bisect_left
@@ -11,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import accumulate, pairwise
+from math import inf
 
 from faults.records import PINNED, SDK, Outcome, Read, Records, Write
 
@@ -25,6 +28,7 @@ class Kind(StrEnum):
     DOUBLED = "a row is there more than once"
     OLD_PRIMARY = "an old primary acknowledged after its successor's promotion"
     WENT_BACK = "a strong read went back"
+    SILENT = "a probe was not at work, so that it proves nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,28 @@ def find_reads_that_went_back(records: Records) -> Iterator[Finding]:
         yield Finding(Kind.WENT_BACK, f"{read}, and {floor} had been acknowledged")
 
 
+def find_silent(records: Records, began: float, may_lose_plain: bool) -> Iterator[Finding]:
+    """The application was answered before the fault and since; the plain writer was told of a row before it, and went on to try."""
+    writes = [write for write in records.writes if write.writer == SDK]
+    reads = [read for read in records.reads if read.reader == SDK]
+    plain = [write for write in records.writes if write.writer == PINNED]
+    is_at_work = {
+        "no write before the fault": has_acknowledged(writes, until=began),
+        "no strong read before the fault": has_acknowledged(reads, until=began),
+        "no write since the fault": has_acknowledged(writes, since=began),
+        "no strong read since the fault": has_acknowledged(reads, since=began),
+        "no plain write before the fault": may_lose_plain or has_acknowledged(plain, until=began),
+        "no plain write since the fault": may_lose_plain or any(write.ended > began for write in plain),
+    }
+    return (Finding(Kind.SILENT, what) for what, is_so in is_at_work.items() if not is_so)
+
+
+def has_acknowledged(calls: Iterable[Write | Read], since: float = -inf, until: float = inf) -> bool:
+    """One that was begun after `since` and done before `until`."""
+    told = [call for call in calls if call.outcome is Outcome.ACKNOWLEDGED]
+    return any(call.started > since and call.ended < until for call in told)
+
+
 def stale_reads(records: Records, reader: str) -> list[tuple[Read, int]]:
     """Those that show less than had been acknowledged through the SDK before they began, with what that was."""
     writes = sorted((w for w in acknowledged(records.writes) if w.writer == SDK), key=lambda write: write.ended)
@@ -77,7 +103,8 @@ def stale_reads(records: Records, reader: str) -> list[tuple[Read, int]]:
     stale = []
     for read in records.reads:
         before = bisect_left(ends, read.started)
-        if read.reader == reader and before and read.value < highest[before - 1]:
+        is_answered = read.reader == reader and read.outcome is Outcome.ACKNOWLEDGED
+        if is_answered and before and read.value < highest[before - 1]:
             stale.append((read, highest[before - 1]))
     return stale
 
@@ -97,3 +124,7 @@ def gap_seconds(writes: Iterable[Write], since: float) -> float | None:
 
 def count(writes: Sequence[Write], writer: str, outcome: Outcome) -> int:
     return sum(write.writer == writer and write.outcome is outcome for write in writes)
+
+
+def count_failed_reads(reads: Sequence[Read], reader: str) -> int:
+    return sum(read.reader == reader and read.outcome is not Outcome.ACKNOWLEDGED for read in reads)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from demo.application import Application
@@ -46,13 +46,21 @@ MOMENTS = (
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """One primary lost. `gap_seconds`: the longest silence of its shard; None where it owned no bucket, so nobody wrote."""
+    """One primary lost. `gap_seconds`: the longest silence of its shard; None where it owned no bucket, so nobody wrote.
+
+    `phase`: what the status told right after the kill was sent, which may be a later one; empty where nobody looked.
+    """
 
     moment: str
     shard: str
     killed_at: float
     is_another_pod: bool
     gap_seconds: float | None = None
+    phase: str = ""
+
+    @property
+    def is_in_its_phases(self) -> bool:
+        return any(self.phase in moment.phases for moment in MOMENTS if moment.name == self.moment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +105,14 @@ def do_moving_round(namespace: str, image: str) -> Moved:
 
 
 def lose(database: Database, moment: Moment) -> Loss:
-    failover = lose_primary(database, moment.shard, lambda: wait_phase(database, moment.phases))
-    return Loss(moment.name, moment.shard, failover.killed_at, failover.is_another_pod)
+    phases: list[str] = []
+    failover = lose_primary(
+        database,
+        moment.shard,
+        lambda: wait_phase(database, moment.phases),
+        lambda: phases.append(database.expansion().get("phase", "")),
+    )
+    return Loss(moment.name, moment.shard, failover.killed_at, failover.is_another_pod, phase=phases[0])
 
 
 def wait_phase(database: Database, phases: Sequence[str]) -> dict[str, Any]:
@@ -110,7 +124,7 @@ def wait_phase(database: Database, phases: Sequence[str]) -> dict[str, Any]:
 def read_round(losses: Sequence[Loss], report: dict[str, Any], expansion: dict[str, Any]) -> Moved:
     """The checker tells failovers in the order in which it was given the kills."""
     told = [
-        Loss(loss.moment, loss.shard, loss.killed_at, loss.is_another_pod, failover["seconds"])
+        replace(loss, gap_seconds=failover["seconds"])
         for loss, failover in zip(losses, report["failovers"], strict=True)
     ]
     return Moved(

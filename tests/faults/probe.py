@@ -4,9 +4,11 @@
 application must never be: it writes and reads by plain connections to one address, whoever leads.
 """
 
+import os
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from itertools import count
 
@@ -36,12 +38,19 @@ def log(line: str) -> None:
 
 
 def forever(name: str, seconds: float, work: Callable[[int], None]) -> None:
-    """One thread: `work` with 1, 2, 3... and a pause between the calls."""
+    """One thread: `work` with 1, 2, 3... and a pause between the calls.
+
+    An error that `work` does not foresee ends the whole probe: one that went on without its reader would look well.
+    """
 
     def run() -> None:
-        for number in count(1):
-            work(number)
-            time.sleep(seconds)
+        try:
+            for number in count(1):
+                work(number)
+                time.sleep(seconds)
+        except Exception:  # noqa: BLE001 - whatever it is, it is told, and ends the round
+            traceback.print_exc()
+            os._exit(1)
 
     threading.Thread(target=run, name=name).start()
 
@@ -63,13 +72,13 @@ def run_sdk(round_: str) -> None:
         log(write_line(Write(SDK, number, timeline, started, clock.now(), outcome)))
 
     def read(_: int) -> None:
-        started = clock.now()
+        started, value = clock.now(), 0
         try:
             value = database.fetch(LATEST, (key,), key=key, consistency="strong")[0][0]
+            outcome = Outcome.ACKNOWLEDGED
         except (caisson.Error, psycopg.Error) as error:
-            tell(Outcome.FAILED, error)
-        else:
-            log(read_line(Read(SDK, value, started, clock.now())))
+            outcome = tell(Outcome.FAILED, error)
+        log(read_line(Read(SDK, value, started, clock.now(), outcome)))
 
     forever("writer", WRITE_SECONDS, write)
     forever("reader", READ_SECONDS, read)

@@ -9,7 +9,8 @@ from pathlib import Path
 from string import Template
 
 from demo.cluster import CommandFailedError, apply, describe_namespace, kubectl, wait_for
-from faults.records import PINNED, SDK, Outcome, Records, parse
+from faults.checker import has_acknowledged
+from faults.records import PINNED, SDK, Records, parse
 
 FOLDER = Path(__file__).parent
 CODE = ("records.py", "probe.py")
@@ -33,35 +34,32 @@ class Probes:
     def pod(self, role: str) -> str:
         return f"{self.round}-{role}"
 
-    def records(self) -> Records:
-        return self.read(SDK) + self.read(PINNED)
+    def records(self, may_lose_plain: bool) -> Records:
+        return self.read(SDK) + (self.read_if_there(PINNED) if may_lose_plain else self.read(PINNED))
 
     def read(self, role: str, *options: str) -> Records:
-        """Nothing of a pod whose node has died: whom it told what is known to nobody any more."""
-        try:
-            text = kubectl("logs", self.pod(role), *options, namespace=self.namespace)
-        except CommandFailedError:
-            if role == PINNED:
-                return Records((), ())
-            raise
-        return parse(text.splitlines())
+        return parse(kubectl("logs", self.pod(role), *options, namespace=self.namespace).splitlines())
 
-    def wait_acknowledged(self, seconds: float) -> None:
-        """Until the application was told that something is done that it has begun after now."""
+    def read_if_there(self, role: str, *options: str) -> Records:
+        """Nothing of a pod whose node has died, or whose container is being made: whom it told what is known to nobody."""
+        try:
+            return self.read(role, *options)
+        except CommandFailedError:
+            return Records((), ())
+
+    def wait_served(self, seconds: float, role: str = SDK) -> None:
+        """Until a write that it has begun after now was acknowledged, and such a read answered."""
         now = time.time()
 
-        def is_told() -> bool:
-            try:
-                writes = self.read(SDK, "--tail=100").writes
-            except CommandFailedError:  # Its container is being made.
-                return False
-            return any(write.outcome is Outcome.ACKNOWLEDGED and write.started > now for write in writes)
+        def is_served() -> bool:
+            seen = self.read_if_there(role, "--tail=100")
+            return all(has_acknowledged(calls, since=now) for calls in (seen.writes, seen.reads))
 
-        wait_for("an acknowledged write", is_told, seconds, lambda: self.explain())
+        wait_for(f"a write and a read of {role}", is_served, seconds, lambda: self.explain(role))
 
-    def explain(self) -> str:
+    def explain(self, role: str) -> str:
         try:
-            said = kubectl("logs", self.pod(SDK), "--tail=10", namespace=self.namespace)
+            said = kubectl("logs", self.pod(role), "--tail=10", namespace=self.namespace)
         except CommandFailedError as error:
             said = str(error)
         return f"{said}\n{describe_namespace(self.namespace)}"
@@ -76,12 +74,13 @@ def provide_code(namespace: str) -> None:
 
 @contextmanager
 def running(namespace: str, image: str, round_: str, place: Place) -> Iterator[Probes]:
-    """Returns once the application is told that its writes are done."""
+    """Returns once both are told that their writes are done, and are shown them."""
     probes = Probes(namespace, round_)
     start(probes, SDK, image, place.sdk_node, round_)
     start(probes, PINNED, image, place.pinned_node, round_, place.pinned_address)
     try:
-        probes.wait_acknowledged(START_SECONDS)
+        for role in (SDK, PINNED):
+            probes.wait_served(START_SECONDS, role)
         yield probes
     finally:
         kubectl(

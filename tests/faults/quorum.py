@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from demo.cluster import get, get_all, kubectl, wait_for
+from demo.cluster import get, kubectl, wait_for
 from e2e.shards import query
 from faults.nodes import PodCut, cut_off
 from faults.stage import MEMBER, SETTINGS_SECONDS, SHARD, Member, Stage, Standing, read_member
@@ -52,8 +52,7 @@ def is_quorum(stage: Stage) -> bool:
 
 
 def find_third(stage: Stage, before: Standing) -> Member:
-    labels = {"caisson.dev/database": stage.database.name, "caisson.dev/shard": SHARD}
-    members = [read_member(pod) for pod in get_all("pods", stage.namespace, labels)]
+    members = map(read_member, stage.member_pods())
     (third,) = (member for member in members if member.pod not in (before.leader.pod, before.standby.pod))
     return third
 

@@ -13,6 +13,8 @@ SDK, PINNED = "sdk", "pinned"
 
 
 class Outcome(StrEnum):
+    """Of a write, or of a read: that one is acknowledged once it is answered, and failed otherwise."""
+
     ACKNOWLEDGED = "acknowledged"
     FAILED = "failed"
     UNKNOWN = "unknown"
@@ -32,12 +34,13 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """`value` is the highest number that the reader saw of those written through the SDK."""
+    """`value` is the highest number that the reader saw of those written through the SDK; 0 where it was not answered."""
 
     reader: str
     value: int
     started: float
     ended: float
+    outcome: Outcome = Outcome.ACKNOWLEDGED
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,8 @@ def write_line(write: Write) -> str:
 
 
 def read_line(read: Read) -> str:
-    return "\t".join(map(str, ("R", read.reader, read.value, f"{read.started:.6f}", f"{read.ended:.6f}")))
+    fields = (read.reader, read.value, f"{read.started:.6f}", f"{read.ended:.6f}", read.outcome)
+    return "\t".join(map(str, ("R", *fields)))
 
 
 def parse(lines: Iterable[str]) -> Records:
@@ -65,6 +69,6 @@ def parse(lines: Iterable[str]) -> Records:
         match line.split("\t"):
             case ["W", writer, number, timeline, started, ended, outcome] if outcome in list(Outcome):
                 writes.append(Write(writer, int(number), int(timeline), float(started), float(ended), Outcome(outcome)))
-            case ["R", reader, value, started, ended] if ended:
-                reads.append(Read(reader, int(value), float(started), float(ended)))
+            case ["R", reader, value, started, ended, outcome] if outcome in list(Outcome):
+                reads.append(Read(reader, int(value), float(started), float(ended), Outcome(outcome)))
     return Records(tuple(writes), tuple(reads))

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import assert_never
 
 from faults import operators
-from faults.checker import Finding, Kind, check, count, gap_seconds, stale_seconds
+from faults.checker import Finding, Kind, check, count, count_failed_reads, find_silent, gap_seconds, stale_seconds
 from faults.probes import BACK_SECONDS, Place, Probes, running
 from faults.records import SDK, Outcome
 from faults.stage import SHARD, Stage, Standing
@@ -21,6 +21,8 @@ class Round:
     """`gap_seconds` is the longest time in which the application was told of no write; `promoted_seconds` from
     the fault's beginning to the first promotion; `takeover_seconds` from the fault's beginning
     to another operator's lead; `stale_seconds` for how long after the promotion whoever was pinned to the old primary read old rows.
+    `failed`, `unknown` and `failed_reads` are the application's; `has_restarted`: a member is another pod, or was started again.
+    None of the last three: the round is of a state of the code that did not record it.
     """
 
     fault: str
@@ -34,6 +36,9 @@ class Round:
     failed: int
     unknown: int
     findings: tuple[Finding, ...]
+    failed_reads: int | None = None
+    promotions: int | None = None
+    has_restarted: bool | None = None
 
     def to_line(self) -> str:
         return json.dumps(asdict(self)) + "\n"
@@ -49,14 +54,14 @@ def do_round(stage: Stage, fault: Fault, is_synchronous: bool = True) -> Round:
     """Raises TimedOutError where what is expected does not come about, or the shard does not stand again."""
     name = f"r{uuid.uuid4().hex[:8]}"
     operators.wait_whole()
-    before, leading = stage.steady(is_synchronous), operators.lead()
+    before, lived, leading = stage.steady(is_synchronous), stage.lives(), operators.lead()
     with running(stage.namespace, stage.image, name, choose_place(before, fault)) as probes:
         began = time.time()
         with fault.happen(stage, before):
             came = await_outcome(stage, before, fault, probes)
         after = stage.steady(is_synchronous)
-        probes.wait_acknowledged(BACK_SECONDS)
-        records = probes.records()
+        probes.wait_served(BACK_SECONDS)
+        records = probes.records(fault.may_lose_plain)
     promotions = stage.promotions()
     promoted = {timeline: at for timeline, at in promotions.items() if at > began}
     return Round(
@@ -70,7 +75,13 @@ def do_round(stage: Stage, fault: Fault, is_synchronous: bool = True) -> Round:
         acknowledged=count(records.writes, SDK, Outcome.ACKNOWLEDGED),
         failed=count(records.writes, SDK, Outcome.FAILED),
         unknown=count(records.writes, SDK, Outcome.UNKNOWN),
-        findings=tuple(check(records, stage.rows(name), promotions)),
+        findings=(
+            *check(records, stage.rows(name), promotions),
+            *find_silent(records, began, fault.may_lose_plain),
+        ),
+        failed_reads=count_failed_reads(records.reads, SDK),
+        promotions=after.primary.timeline - before.primary.timeline,
+        has_restarted=stage.lives() != lived,
     )
 
 
@@ -83,12 +94,13 @@ def choose_place(before: Standing, fault: Fault) -> Place:
 def await_outcome(stage: Stage, before: Standing, fault: Fault, probes: Probes) -> Expected:
     match fault.expected:
         case Expected.MOVES:
-            stage.database.wait_primary(SHARD, PROMOTED_SECONDS, lambda seen: seen.timeline > before.primary.timeline)
-            probes.wait_acknowledged(BACK_SECONDS)
+            last = before.primary.timeline + fault.promotions
+            stage.database.wait_primary(SHARD, PROMOTED_SECONDS, lambda seen: seen.timeline >= last)
+            probes.wait_served(BACK_SECONDS)
             return Expected.MOVES
         case Expected.STAYS:
             time.sleep(fault.watch_seconds)
-            probes.wait_acknowledged(BACK_SECONDS)
+            probes.wait_served(BACK_SECONDS)
             return Expected.STAYS
         case Expected.BLOCKS:
             return await_block(stage, before, fault)

@@ -54,6 +54,14 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
+class Lives:
+    """What began when: the pods, how often PostgreSQL's container was started again in each, and the primary's PostgreSQL."""
+
+    restarts: Mapping[str, int]
+    primary_since: str
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """A shard that stands: who leads, and who stands by with every acknowledged commit."""
 
@@ -90,6 +98,13 @@ class Stage:
         assert found is not None, pod
         return read_member(found)
 
+    def member_pods(self) -> list[Resource]:
+        return get_all("pods", self.namespace, {"caisson.dev/database": self.database.name, "caisson.dev/shard": SHARD})
+
+    def lives(self) -> Lives:
+        ((since,),) = query(self.database, SHARD, "SELECT pg_postmaster_start_time()")
+        return Lives({pod["metadata"]["uid"]: count_restarts(pod) for pod in self.member_pods()}, since)
+
     def steady(self, is_synchronous: bool = True) -> Standing:
         """Once the standby streams; of a synchronous shard, once it is the one that may be promoted."""
 
@@ -111,10 +126,9 @@ class Stage:
 
     def wait_ready(self) -> None:
         """Kubernetes takes members for lost while it hears nothing of their nodes, and nobody hands over to or from such a one."""
-        labels = {"caisson.dev/database": self.database.name}
 
         def are_ready() -> bool:
-            pods = get_all("pods", self.namespace, labels)
+            pods = self.member_pods()
             return bool(pods) and all(map(is_pod_ready, pods))
 
         wait_for("every member to be ready", are_ready, STEADY_SECONDS, self.database.explain)
@@ -195,6 +209,11 @@ def read_member(pod: Resource) -> Member:
     statuses = pod["status"].get("containerStatuses", [])
     containers = {status["name"]: status.get("containerID", "") for status in statuses}
     return Member(pod["metadata"]["name"], pod["spec"]["nodeName"], pod["status"]["podIP"], containers)
+
+
+def count_restarts(pod: Resource) -> int:
+    statuses = pod["status"].get("containerStatuses", [])
+    return sum(status["restartCount"] for status in statuses if status["name"] == MEMBER)
 
 
 def spec(**changes: Any) -> dict[str, Any]:

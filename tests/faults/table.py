@@ -31,8 +31,13 @@ Happening = Callable[[Stage, Standing], AbstractContextManager[None]]
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`watch_seconds`: how long nobody must be promoted, where that is expected. `sees_primary`: the application is beside
-    the primary rather than beside the standby.
+    """How it happens, and what docs/concepts/what-faults-do.md promises of it.
+
+    `watch_seconds`: how long nobody must be promoted, where that is expected. `sees_primary`: the application is beside
+    the primary rather than beside the standby. `promotions`: how often somebody is promoted, where that is expected, at least.
+    `same_may_lead`: it need not be another pod that leads in the end. `may_fail`: statements of the application may end without success,
+    where all others only wait. `may_restart`: members may be started again, although nobody is promoted. `may_lose_plain`: what the
+    plain writer recorded may go with its node.
     """
 
     name: str
@@ -41,6 +46,11 @@ class Fault:
     durability: str = "synchronous"
     watch_seconds: float = 0.0
     sees_primary: bool = False
+    promotions: int = 1
+    same_may_lead: bool = False
+    may_fail: bool = False
+    may_restart: bool = False
+    may_lose_plain: bool = False
 
 
 @contextmanager
@@ -152,20 +162,23 @@ def standby_then_primary(stage: Stage, before: Standing) -> Iterator[None]:
 
 
 FAULTS = (
-    Fault("pod_killed", pod_killed, Expected.MOVES),
+    Fault("pod_killed", pod_killed, Expected.MOVES, same_may_lead=True),
     Fault("stopped", stopped, Expected.MOVES),
     Fault("postgres_killed", postgres_killed, Expected.MOVES),
     Fault("switchover", switchover, Expected.MOVES),
     Fault("node_cut_off", node_cut_off, Expected.MOVES),
     Fault("cut_off_from_api_server", cut_off_from_api_server, Expected.STAYS, watch_seconds=25),
-    Fault("cut_off_from_peers", cut_off_from_peers, Expected.STAYS, watch_seconds=15, sees_primary=True),
-    Fault("standby_then_primary", standby_then_primary, Expected.BLOCKS, watch_seconds=25),
-    Fault("standby_then_primary_strict", standby_then_primary, Expected.BLOCKS, "strict", watch_seconds=25),
-    Fault("two_in_a_row", two_in_a_row, Expected.MOVES),
+    Fault("cut_off_from_peers", cut_off_from_peers, Expected.STAYS, watch_seconds=15, sees_primary=True, may_restart=True),
+    Fault("standby_then_primary", standby_then_primary, Expected.BLOCKS, watch_seconds=25, may_fail=True),
+    Fault("standby_then_primary_strict", standby_then_primary, Expected.BLOCKS, "strict", watch_seconds=25, may_fail=True),
+    Fault("two_in_a_row", two_in_a_row, Expected.MOVES, promotions=2, same_may_lead=True),
     Fault("operator_killed", operator_killed, Expected.STAYS, watch_seconds=3),
     Fault("operator_stopped", operator_stopped, Expected.STAYS, watch_seconds=3),
-    Fault("operator_and_primary_killed", operator_and_primary_killed, Expected.MOVES),
-    Fault("node_killed", node_killed, Expected.MOVES),
+    Fault("operator_and_primary_killed", operator_and_primary_killed, Expected.MOVES, same_may_lead=True),
+    Fault("node_killed", node_killed, Expected.MOVES, may_lose_plain=True),
     Fault("api_server_away", api_server_away, Expected.STAYS, watch_seconds=10),
-    Fault("api_server_away_and_primary_killed", api_server_away_and_primary_killed, Expected.MOVES),
-)
+    Fault(
+        "api_server_away_and_primary_killed", api_server_away_and_primary_killed, Expected.MOVES, same_may_lead=True,
+        may_fail=True,
+    ),
+)  # fmt: skip

@@ -34,7 +34,7 @@ def disk_full(stage: Stage, before: Standing) -> Iterator[None]:
         yield
 
 
-DISK_FULL = Fault("disk_full", disk_full, Expected.MOVES)
+DISK_FULL = Fault("disk_full", disk_full, Expected.MOVES, may_fail=True)
 # On a stage that `clocks.prepare` has made ready, which restarts both members.
 CLOCK_FAULTS = (
     Fault("clock_of_primary_off", clocks.primary_an_hour_ahead, Expected.STAYS, watch_seconds=25),

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from faults.checker import Kind, check, gap_seconds, stale_seconds
+from faults.checker import Kind, check, count_failed_reads, find_silent, gap_seconds, stale_seconds
 from faults.records import PINNED, SDK, Outcome, Read, Records, Write, parse, read_line, write_line
 
 
@@ -82,6 +82,47 @@ def test_measures_the_longest_silence_that_reaches_beyond_the_faults_beginning()
     assert gap_seconds(WRITES, 7.5) is None
 
 
+def test_asks_nothing_of_a_read_that_failed_and_counts_it() -> None:
+    failed = replace(
+        TRUE, reads=(*READS, Read(SDK, 0, 6.5, 6.6, Outcome.FAILED), Read(PINNED, 0, 6.5, 6.6, Outcome.FAILED))
+    )
+    assert kinds(failed) == []
+    assert count_failed_reads(failed.reads, SDK) == 1
+    assert count_failed_reads(TRUE.reads, SDK) == 0
+
+
+LATE = write(2, 5.5, writer=PINNED)
+AT_WORK = with_write(replace(LATE, outcome=Outcome.UNKNOWN))
+
+
+def silent(records: Records, may_lose_plain: bool = False) -> list[str]:
+    return [finding.what for finding in find_silent(records, 4.0, may_lose_plain)]
+
+
+def test_finds_nothing_where_each_probe_was_at_work_before_the_fault_and_since() -> None:
+    assert silent(AT_WORK) == []
+
+
+def test_names_a_plain_writer_that_was_not_at_work() -> None:
+    assert silent(TRUE) == ["no plain write since the fault"]
+    without = replace(AT_WORK, writes=tuple(w for w in AT_WORK.writes if w.writer == SDK))
+    assert silent(without) == ["no plain write before the fault", "no plain write since the fault"]
+    assert silent(without, may_lose_plain=True) == []
+
+
+def test_names_an_application_that_was_not_answered() -> None:
+    assert silent(replace(AT_WORK, reads=READS[:1])) == ["no strong read since the fault"]
+    failed = tuple(replace(read, outcome=Outcome.FAILED) for read in READS)
+    assert silent(replace(AT_WORK, reads=failed)) == [
+        "no strong read before the fault",
+        "no strong read since the fault",
+    ]
+    early = tuple(w for w in AT_WORK.writes if w.writer == PINNED or w.started < 4.0)
+    assert silent(replace(AT_WORK, writes=early)) == ["no write since the fault"]
+
+
 def test_reads_back_what_was_written_and_skips_the_rest() -> None:
     lines = [*map(write_line, WRITES), "# failed: a reason", *map(read_line, READS), "W\tsdk\t5\t1\t7.0"]
     assert parse(lines) == TRUE
+    failed = Read(SDK, 0, 6.5, 6.6, Outcome.FAILED)
+    assert parse([read_line(failed)]).reads == (failed,)

@@ -1,9 +1,11 @@
 """A round of moving under faults comes back from its file as it was, and its figures say what they rest on."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
-from bench.moving import summarize
+from bench.kept import Broken
+from bench.moving import KIND, summarize
 from faults.moving import MOMENTS, Loss, Moved, read_round
 
 LOSSES = (
@@ -24,6 +26,27 @@ REPORT: dict[str, Any] = {
     "reads_failed": 7,
     "writes_unknown": 8,
 }
+
+
+def test_a_round_of_an_earlier_state_of_the_code_can_be_read() -> None:
+    told = json.loads(ROUND.to_line())
+    for loss in told["losses"]:
+        del loss["phase"]
+    assert Moved.of_line(json.dumps(told)) == ROUND
+
+
+def test_a_kill_that_fell_into_a_later_phase_is_told() -> None:
+    phases = ("Copying", "DualWriting", "")
+    rounds = [replace(ROUND, losses=(replace(LOSSES[0], phase=phase),)) for phase in phases]
+    told = {record.metric: record.note for record in summarize(rounds)}
+    assert "right after the kill in 1 of 2" in told["source_lost_while_copying_gap_s_max"]
+
+
+def test_rounds_that_broke_off_are_counted() -> None:
+    (told,) = (
+        r for r in summarize([ROUND], [Broken(KIND, "an expansion", "")]) if r.metric == "moving_rounds_broken_off"
+    )
+    assert (told.value, told.rounds) == (1, 2)
 
 
 def figures(*rounds: Moved) -> dict[str, tuple[float, int]]:
