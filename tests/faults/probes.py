@@ -47,13 +47,16 @@ class Probes:
         except CommandFailedError:
             return Records((), ())
 
-    def wait_served(self, seconds: float, role: str = SDK) -> None:
-        """Until a write that it has begun after now was acknowledged, and such a read answered."""
-        now = time.time()
+    def wait_begun(self, role: str) -> None:
+        self.wait_served(START_SECONDS, role, since=0.0)
+
+    def wait_served(self, seconds: float, role: str = SDK, since: float | None = None) -> None:
+        """Until a write that it has begun since then (from now on) was acknowledged, and such a read answered."""
+        began = time.time() if since is None else since
 
         def is_served() -> bool:
             seen = self.read_if_there(role, "--tail=100")
-            return all(has_acknowledged(calls, since=now) for calls in (seen.writes, seen.reads))
+            return all(has_acknowledged(calls, since=began) for calls in (seen.writes, seen.reads))
 
         wait_for(f"a write and a read of {role}", is_served, seconds, lambda: self.explain(role))
 
@@ -80,7 +83,7 @@ def running(namespace: str, image: str, round_: str, place: Place) -> Iterator[P
     start(probes, PINNED, image, place.pinned_node, round_, place.pinned_address)
     try:
         for role in (SDK, PINNED):
-            probes.wait_served(START_SECONDS, role)
+            probes.wait_begun(role)
         yield probes
     finally:
         kubectl(
