@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from bench.kept import Broken, count_broken, forget, keep, keeping_breaks, lines, read_broken
 from bench.record import Record
 from demo.cluster import REPOSITORY, delete_namespace, run_visibly, say
-from demo.release import install, load_images
+from demo.release import Images, load_images
 from faults.figures import seconds
 from faults.moving import MOMENTS, Moved, do_moving_round
 
@@ -24,17 +24,16 @@ def measure() -> Sequence[Record]:
     if os.environ.get("CONTINUE") != "yes":
         forget((KEPT, BROKEN))
     images = load_images()
-    install(images, [NAMESPACE])
     for _ in range(int(os.environ.get("ROUNDS", ROUNDS))):
-        do_and_keep(images.flights)
+        do_and_keep(images)
     delete_namespace(NAMESPACE)
     return summarize([Moved.of_line(line) for line in lines(KEPT)], read_broken(BROKEN))
 
 
-def do_and_keep(image: str) -> None:
+def do_and_keep(images: Images) -> None:
     """After one that broke off the next begins with a clean namespace."""
     with keeping_breaks(BROKEN, KIND, "an expansion"):
-        done = do_moving_round(NAMESPACE, image)
+        done = do_moving_round(NAMESPACE, images)
         keep(KEPT, done.to_line())
         say(f"  {done}")
 

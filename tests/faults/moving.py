@@ -9,6 +9,7 @@ from demo.application import Application
 from demo.cluster import create_namespace, delete_namespace, say
 from demo.database import Database, demo_spec
 from demo.losing import lose_primary
+from demo.release import Images, install
 from demo.story import describe_expansion
 
 ROWS = 100_000
@@ -86,11 +87,12 @@ class Moved:
         return cls(**{**told, "losses": tuple(Loss(**loss) for loss in told["losses"])})
 
 
-def do_moving_round(namespace: str, image: str) -> Moved:
-    """In a namespace of its own; raises TimedOutError where the expansion does not go on by itself."""
+def do_moving_round(namespace: str, images: Images) -> Moved:
+    """In a namespace made anew, the operator's rights in it too; raises TimedOutError where the expansion does not go on by itself."""
     delete_namespace(namespace)
     create_namespace(namespace)
-    database, application = Database(namespace), Application(namespace, image, ROWS)
+    install(images, [namespace])
+    database, application = Database(namespace), Application(namespace, images.flights, ROWS)
     database.apply(demo_spec(shards=FROM_SHARDS))
     database.wait_ready(EXPANSION_SECONDS, FROM_SHARDS)
     application.load(120, lambda _: None)
