@@ -44,6 +44,7 @@ def test_lint_has_nothing_to_say(server: ApiServer) -> None:
         ("operator.replicas=0", "replicas"),
         ("operator.lease.renewDeadlineSeconds=20", "renewDeadlineSeconds < durationSeconds must hold"),
         ("watchNamespaces={Upper}", "watchNamespaces"),
+        ("monitoring.prometheusRule.runbookUrl=docs/runbooks", "runbookUrl"),
         ("unknown=1", "unknown"),
     ],
 )
@@ -66,6 +67,22 @@ def test_monitors_and_rules_are_behind_switches(server: ApiServer) -> None:
     assert not kinds() & monitors
     on = kinds("monitoring.serviceMonitor.enabled=true", "monitoring.prometheusRule.enabled=true")
     assert monitors <= on
+
+
+@pytest.mark.parametrize(
+    ("settings", "address"),
+    [
+        ((), "https://caisson.dev/docs/runbooks"),
+        (("monitoring.prometheusRule.runbookUrl=https://wiki.example/caisson/",), "https://wiki.example/caisson"),
+    ],
+)
+def test_each_alert_leads_to_its_runbook(server: ApiServer, settings: tuple[str, ...], address: str) -> None:
+    rendered = template(server, "monitoring.prometheusRule.enabled=true", *settings)
+    (rules,) = [each for each in yaml.safe_load_all(rendered) if each and each["kind"] == "PrometheusRule"]
+    alerts = [rule for group in rules["spec"]["groups"] for rule in group["rules"]]
+    assert len(alerts) >= 20
+    for alert in alerts:
+        assert alert["annotations"]["runbook_url"] == f"{address}/{alert['alert']}.md"
 
 
 @pytest.mark.parametrize(

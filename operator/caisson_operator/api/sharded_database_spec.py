@@ -162,6 +162,11 @@ class Failover(Wire):
                 "self.loopWaitSeconds + 2 * self.retryTimeoutSeconds <= self.ttlSeconds",
                 "a leader must look around, ask the store and write to it within ttlSeconds, or lose its lead: "
                 "loopWaitSeconds + 2 * retryTimeoutSeconds must be at most ttlSeconds (by default 1 + 2 * 3 <= 20)",
+                # By format: of strings that are put together by + the server cannot tell how long they become.
+                "'a leader must look around, ask the store and write to it within ttlSeconds, or lose its lead: "
+                "loopWaitSeconds + 2 * retryTimeoutSeconds must be at most ttlSeconds, and %d + 2 * %d = %d is more than %d'"
+                ".format([self.loopWaitSeconds, self.retryTimeoutSeconds, "
+                "self.loopWaitSeconds + 2 * self.retryTimeoutSeconds, self.ttlSeconds])",
             )
         )
     )
@@ -234,7 +239,8 @@ class ShardedDatabaseSpec(Wire):
     """Tables whose rows are spread over the shards. One that is not named here has rows of its own on every shard."""
     durability: Durability = Durability.SYNCHRONOUS
     """When a commit is acknowledged. synchronous: a standby has it, but writes go on if no standby is left;
-    strict: a standby always has it, else writes wait; asynchronous: the primary alone has it."""
+    strict: a standby always has it, else writes wait (three members advised: of two, the one standby's restart holds them up);
+    asynchronous: the primary alone has it."""
     failover: Failover | None = None
     """Timings of failover. Without it they are the shortest there are, and those are right for most."""
     deletion_policy: DeletionPolicy = DeletionPolicy.RETAIN

@@ -21,6 +21,9 @@ class ConditionType(StrEnum):
     STALE_HOLDER = "StaleHolder"
 
 
+# Reason of `Unprotected` where it is False for that: under `strict` nothing is acknowledged that one member alone has.
+WRITES_WAIT = "WritesWait"
+
 BAD_WHEN_TRUE = frozenset(
     [
         ConditionType.DEGRADED,

@@ -3,7 +3,7 @@
 from caisson_operator.api.conditions import FALSE, TRUE, UNKNOWN, build_condition, build_progressing, tell
 from caisson_operator.api.sharded_database_spec import Durability
 from caisson_operator.api.status import Condition
-from caisson_operator.core.conditions import ConditionType
+from caisson_operator.core.conditions import WRITES_WAIT, ConditionType
 from caisson_operator.core.decisions import Decision, Refuse, Settled
 
 from .observed import Observed, find_latest, find_running, owners
@@ -104,7 +104,7 @@ def _unprotected(wanted: Wanted, observed: Observed) -> Condition:
     bare = list_unprotected(wanted, observed)
     told = "; ".join(explain_unprotected(shard, wanted.durability, observed) for shard in bare)
     if bare and wanted.durability is Durability.STRICT:
-        return build_condition(ConditionType.UNPROTECTED, FALSE, "WritesWait", told)
+        return build_condition(ConditionType.UNPROTECTED, FALSE, WRITES_WAIT, told)
     if bare:
         return build_condition(ConditionType.UNPROTECTED, TRUE, "NoSynchronousStandby", told)
     if wanted.durability is Durability.ASYNCHRONOUS:

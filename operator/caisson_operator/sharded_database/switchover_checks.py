@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from .manifests import ShardNames
 from .observed import Observed, find_running
+from .patroni_state import PatroniState
 from .switch_groups import Stage, read_stage, view_groups
 from .wanted import Wanted
 
@@ -47,20 +48,29 @@ def _miss_primary(shard: str, observed: Observed) -> str:
 def _miss_standby(shard: str, target: str, observed: Observed) -> str:
     """Patroni accepts only a streaming standby, in synchronous mode only the one that it names; a long lag makes a long pause."""
     state, standbys = observed.objects.patroni[shard], observed.shards[shard].standbys
+    if not target:
+        return f"no member streams from the primary of {shard}; see its pods and their logs"
     if target == state.leader:
         return f"{target} leads {shard} already"
-    if not target or target not in standbys:
-        who = target or "no member"
-        return (
-            f"{who} streams from the primary of {shard}{'' if not target else ': it does not'}; see its pod and its log"
-        )
+    if target not in standbys:
+        why = _tell_last_lag(target, state, observed)
+        return f"{target} is no standby of {shard} that could lead: {why}; see its pod and its log"
+    lag_bytes = standbys[target].lag_bytes
     if observed.objects.is_synchronous(shard) and target not in state.sync_standbys:
         named = ", ".join(state.sync_standbys) or "nobody yet"
-        return f"{target} is not the synchronous standby of {shard}, and may lack commits; that is {named}"
-    lag_bytes = standbys[target].lag_bytes
+        told = f"{target} is not the synchronous standby of {shard}, and may lack commits"
+        return f"{told}: it is {lag_bytes} bytes behind; the synchronous one is {named}"
     if lag_bytes > MOST_LAG_BYTES:
         return f"{target} is {lag_bytes} bytes behind (at most {MOST_LAG_BYTES}); ask again when it has caught up"
     return ""
+
+
+def _tell_last_lag(member: str, state: PatroniState, observed: Observed) -> str:
+    """The primary knows only of those that stream; what a member's Patroni told last may stand for long."""
+    pod = observed.objects.pod(member)
+    if pod is None or not pod.told.position or not state.position:
+        return "its lag is not known, it does not stream"
+    return f"it was {max(state.position - pod.told.position, 0)} bytes behind by what it told last, and does not stream"
 
 
 def _find_fence(shard: str, observed: Observed) -> str:

@@ -26,6 +26,7 @@ class BackingMetrics:
                 ("members", "Members that there are to be"),
                 ("members_ready", "Members that serve"),
                 ("leader_lost", "1 while a cluster that has served has no leader"),
+                ("member_lost", "1 while a member's volume is gone for good"),
                 ("epoch", "The highest number that was given to a primary of Redis"),
             )
         }
@@ -37,6 +38,7 @@ class BackingMetrics:
         self._gauges["members"].labels(place).set(status.get("memberCount", 0))
         self._gauges["members_ready"].labels(place).set(status.get("readyMembers", 0))
         self._gauges["leader_lost"].labels(place).set(conditions.get("LeaderLost") == "True")
+        self._gauges["member_lost"].labels(place).set(conditions.get("MemberLost") == "True")
         self._gauges["epoch"].labels(place).set(status.get("epoch", 0))
         if "certificateEnds" in status:
             self._certificate_ends.labels(place).set(datetime.fromisoformat(status["certificateEnds"]).timestamp())

@@ -187,6 +187,17 @@ async def test_news_of_a_status_that_could_not_be_written_are_told_when_it_is() 
     ]
 
 
+@pytest.mark.asyncio
+async def test_an_operator_that_takes_over_tells_the_time_of_a_failover_in_its_first_reconcile() -> None:
+    kube, taken_over = Kube(database()), Metrics()
+    await frame(kube, Failing(), Metrics()).reconcile(KEY)
+    await frame(kube, Failing(), taken_over).reconcile(KEY)
+    labels = {"database": "demo/flights", "shard": "s0", "reason": "PrimaryLost"}
+    assert taken_over.registry.get_sample_value("caisson_failover_last_time_seconds", labels) == NOW.timestamp()
+    counted = taken_over.registry.get_sample_value("caisson_failover_total", labels)
+    assert counted == 1, "the control: nobody has seen it at 0"
+
+
 def refuse_status() -> None:
     raise KubeError(500, "etcd is gone")
 
@@ -198,7 +209,7 @@ class Failing(Room):
     def build_status(self, resource: Any, observed: int, decision: Decision) -> ShardedDatabaseStatus:
         blocked = Condition(type="FailoverBlocked", status=ConditionStatus.FALSE, reason="NotBlocked")
         entry = FailoverStatus(
-            shard="s0", from_member="a", to_member="b", timeline_before=1, timeline_after=2,
+            shard="s0", at=NOW, from_member="a", to_member="b", timeline_before=1, timeline_after=2,
             duration_seconds=2.5, cause=FailoverCause.PRIMARY_LOST, lost="none",
         )  # fmt: skip
         is_first = not resource.status

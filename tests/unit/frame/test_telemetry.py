@@ -2,6 +2,7 @@
 
 import json
 import logging
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
@@ -64,8 +65,10 @@ FAILOVER = {"shard": "s0", "timelineBefore": 1, "cause": "PrimaryLost", "duratio
 LATER = {"shard": "s0", "timelineBefore": 2, "cause": "Switchover"}
 
 
-def told(*failovers: dict[str, Any], blocked: str = "False") -> dict[str, Any]:
-    conditions = [{"type": "FailoverBlocked", "status": blocked}, {"type": "Unprotected", "status": "False"}]
+def told(*failovers: dict[str, Any], blocked: str = "False", **found: Any) -> dict[str, Any]:
+    """`found` are conditions beside it: Unprotected=("False", "WritesWait")."""
+    given = {"FailoverBlocked": (blocked, "Told"), "Unprotected": ("False", "Protected"), **found}
+    conditions = [{"type": name, "status": status, "reason": reason} for name, (status, reason) in given.items()]
     return {"conditions": conditions, "shards": [shard("s0", 1)], "failovers": list(failovers)}
 
 
@@ -91,6 +94,62 @@ def test_an_operator_that_starts_counts_no_old_failover_and_begins_at_nought() -
     for earlier in (status, {}, {"conditions": [{"type": "Degraded", "status": "True"}]}):
         metrics.databases.count("demo/flights", earlier, status)
     assert (failovers(metrics, "PrimaryLost"), failovers(metrics, "Switchover")) == (0, 0)
+
+
+AT = datetime(2026, 1, 1, 11, 59, 57, tzinfo=UTC)
+SEEN = {**FAILOVER, "at": "2026-01-01T11:59:57Z"}
+
+
+def last(metrics: Metrics, reason: str = "PrimaryLost") -> float | None:
+    labels = {"database": "demo/flights", "shard": "s0", "reason": reason}
+    return sample(metrics, "caisson_failover_last_time_seconds", **labels)
+
+
+def test_a_failover_that_came_with_the_operators_own_is_seen_by_its_time() -> None:
+    """Whoever takes over publishes and counts in one reconcile: the first scrape finds the counter risen already."""
+    metrics = Metrics()
+    metrics.databases.publish("demo/flights", told(SEEN))
+    metrics.databases.count("demo/flights", told(), told(SEEN))
+    assert failovers(metrics, "PrimaryLost") == 1, "the control: a series that begins with 1 has no rise"
+    assert last(metrics) == AT.timestamp()
+    assert last(metrics, "Switchover") is None
+
+
+def test_of_several_failovers_of_one_cause_the_last_one_s_time_stands() -> None:
+    metrics = Metrics()
+    later = {**SEEN, "timelineBefore": 3, "at": "2026-01-01T12:00:07Z"}
+    metrics.databases.publish("demo/flights", told(later, LATER, SEEN))
+    assert last(metrics) == AT.timestamp() + 10
+    metrics.databases.publish("demo/flights", told())
+    assert last(metrics) == AT.timestamp() + 10, "a status that was deleted takes back nothing"
+    metrics.databases.forget("demo/flights")
+    assert last(metrics) is None
+
+
+@pytest.mark.parametrize(
+    ("unprotected", "waiting", "bare"),
+    [(("False", "WritesWait"), 1, 0), (("True", "NoSynchronousStandby"), 0, 1), (("False", "Protected"), 0, 0)],
+)
+def test_a_strict_shard_whose_writes_wait_is_told_apart_from_one_that_is_unprotected(
+    unprotected: tuple[str, str], waiting: int, bare: int
+) -> None:
+    metrics = Metrics()
+    metrics.databases.publish("demo/flights", told(Unprotected=unprotected))
+    metrics.databases.publish("demo/flights", {"conditions": [{"type": "Degraded", "status": "True"}]})
+    assert sample(metrics, "caisson_writes_waiting", database="demo/flights") == waiting
+    assert sample(metrics, "caisson_unprotected", database="demo/flights") == bare
+    metrics.databases.forget("demo/flights")
+    assert sample(metrics, "caisson_writes_waiting", database="demo/flights") is None
+
+
+def test_a_member_whose_volume_is_gone_is_a_gauge_of_either_kind() -> None:
+    metrics, lost = Metrics(), {"conditions": [{"type": "MemberLost", "status": "True", "reason": "VolumeGone"}]}
+    metrics.databases.publish("demo/flights", told(MemberLost=("True", "VolumeGone")))
+    metrics.of("BackingCluster").publish("demo/locks", lost)
+    assert sample(metrics, "caisson_member_lost", database="demo/flights") == 1
+    assert sample(metrics, "caisson_backing_member_lost", cluster="demo/locks") == 1
+    metrics.databases.publish("demo/flights", told(MemberLost=("False", "NoneLost")))
+    assert sample(metrics, "caisson_member_lost", database="demo/flights") == 0
 
 
 def test_a_cause_that_is_not_known_is_counted_as_such() -> None:

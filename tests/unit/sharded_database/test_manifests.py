@@ -312,3 +312,16 @@ def test_the_kubelet_probes_over_tls() -> None:
     assert {member[probe]["httpGet"]["scheme"] for probe in ("startupProbe", "livenessProbe", "readinessProbe")} == {
         "HTTPS"
     }
+
+
+def test_members_of_one_shard_keep_away_from_each_other_where_there_are_nodes_enough() -> None:
+    """By preference: three members on two nodes are better than two. Of one shard alone: others may share its nodes."""
+    (wish,) = pod()["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
+    assert pod()["affinity"]["podAntiAffinity"].keys() == {"preferredDuringSchedulingIgnoredDuringExecution"}
+    term, labels = wish["podAffinityTerm"], stateful_set()["spec"]["template"]["metadata"]["labels"]
+    assert (wish["weight"], term["topologyKey"]) == (100, "kubernetes.io/hostname")
+    selected = term["labelSelector"]["matchLabels"]
+    assert selected.items() <= labels.items(), "the members themselves"
+    neighbour = by_name(build_shard_objects(replace(SHARD, shard="s1")), "StatefulSet")["flights-s1"]
+    other = neighbour["spec"]["template"]["metadata"]["labels"]
+    assert not selected.items() <= other.items(), "no member of another shard"
