@@ -38,7 +38,7 @@ def build_wanted(shards: int = 2, image: str = "image", **spec: Any) -> Wanted:
         "tables": [FLIGHTS, PLANES],
     }
     metadata = {"name": "flights", "namespace": "test", "uid": "0"}
-    return read_wanted(load_sharded_database({"metadata": metadata, "spec": base | spec}), Engine(image, "account"))
+    return read_wanted(load_sharded_database({"metadata": metadata, "spec": base | spec}), Engine(image))
 
 
 def settle(wanted: Wanted, **changes: Any) -> dict[str, Shard]:
