@@ -11,7 +11,6 @@ import kopf
 
 from caisson_operator.api.definition import GROUP
 from caisson_operator.canary import Canary
-from caisson_operator.effects.engine_access import EngineAccess
 from caisson_operator.effects.kube import KubeError
 from caisson_operator.effects.room_context import RoomContext
 from caisson_operator.handlers import register_handlers
@@ -35,12 +34,9 @@ class Leader:
     def __init__(self, settings: Settings, context: RoomContext, kinds: Kinds, health: Health) -> None:
         self._settings, self._kube, self._kinds, self._health = settings, context.kube, kinds, health
         self._ages = WatchAges(context.metrics, time.monotonic)
-        access = EngineAccess(context.kube, settings.engine_cluster_role)
         self._rooms = {kind.name: kind.build_room(context) for kind in kinds}
         self._reconcilers: dict[str, Reconciler[Any, Any]] = {
-            kind.name: Reconciler(
-                kind, self._rooms[kind.name], context.kube, context.metrics, settings.identity, prepare=access.prepare
-            )
+            kind.name: Reconciler(kind, self._rooms[kind.name], context.kube, context.metrics, settings.identity)
             for kind in kinds
         }
         self._queue: WorkQueue[Key] = WorkQueue(lambda key: self._reconcilers[key.kind].reconcile(key))

@@ -5,7 +5,7 @@ The only place where a failure of any sort is turned into a status. It is then r
 
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
@@ -56,12 +56,10 @@ class Reconciler(Generic[Resource, Observed]):
         kube: KubeApi,
         metrics: Metrics,
         identity: str,
-        prepare: Callable[[str], Awaitable[None]],
         wall_clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`prepare(namespace)` is called before the room acts there."""
         self._kind, self._room, self._kube, self._metrics = kind, room, kube, metrics
-        self._identity, self._prepare, self._wall_clock = identity, prepare, wall_clock
+        self._identity, self._wall_clock = identity, wall_clock
         self._told: dict[Key, tuple[str, str]] = {}
 
     async def reconcile(self, key: Key) -> float | None:
@@ -90,7 +88,6 @@ class Reconciler(Generic[Resource, Observed]):
 
     async def _run(self, key: Key, manifest: Manifest, resource: Resource) -> float | None:
         try:
-            await self._prepare(key.namespace)
             decision, observed = await self._observe_and_act(key, resource)
             status = self._room.build_status(resource, observed, decision)
         except Exception as error:

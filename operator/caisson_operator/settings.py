@@ -24,7 +24,6 @@ class Settings:
     lease_name: str
     timing: Timing
     images: Images
-    engine_cluster_role: str
     reads_nodes: bool
     http_port: int
     log_level: str
@@ -38,7 +37,6 @@ ENVIRONMENT = {
     "CAISSON_ZOOKEEPER_IMAGE": "image of the ZooKeeper members (required)",
     "CAISSON_IDS_IMAGE": "image of the servers of ids (required)",
     "CAISSON_WATCH_NAMESPACES": "namespaces to watch, with commas between; * for all (default: its own)",
-    "CAISSON_ENGINE_CLUSTER_ROLE": "ClusterRole to bind to the engines' service account in each namespace (default: none)",
     "CAISSON_READS_NODES": "true: nodes and their volumes may be read, so drains are noticed (default: false)",
     "CAISSON_LEASE_NAME": "name of the Lease (default: caisson-operator)",
     "CAISSON_LEASE_SECONDS": "DURATION,RENEW_DEADLINE,RETRY of the Lease in seconds (default: 6,4,1)",
@@ -65,7 +63,6 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             zookeeper=_required(environment, "CAISSON_ZOOKEEPER_IMAGE"),
             ids=_required(environment, "CAISSON_IDS_IMAGE"),
         ),
-        engine_cluster_role=environment.get("CAISSON_ENGINE_CLUSTER_ROLE", ""),
         http_port=_read_port(environment.get("CAISSON_HTTP_PORT") or "8080"),
         log_level=environment.get("CAISSON_LOG_LEVEL") or "info",
     )

@@ -12,6 +12,8 @@ SETTINGS = [
     ("watchNamespaces={default,kube-system}",),
     ("clusterWide=true", "operator.replicas=1"),
     ("nodes.read=false",),
+    ("clusterWide=true", "engines.postgres.keepSharedAccount=true"),
+    ("watchNamespaces={default,kube-system}", "engines.postgres.keepSharedAccount=true"),
     ("crds.create=false", "imagePullSecrets={registry}", "operator.podAnnotations.a=b"),
 ]
 
@@ -97,6 +99,38 @@ def test_servers_of_ids_are_scraped_where_the_operator_watches(
     (of_ids,) = [each["spec"] for each in monitors if each["metadata"]["name"].endswith("-ids")]
     assert of_ids["selector"]["matchLabels"] == {"caisson.dev/kind": "IdAllocator"}
     assert of_ids["namespaceSelector"] == namespaces
+
+
+def keeps_shared(server: ApiServer, namespace: str, *settings: str) -> bool:
+    """Whether Helm, that sees the cluster, would have the account that shards of an earlier release run as."""
+    arguments = [word for setting in ("crds.create=false", *settings) for word in ("--set", setting)]
+    where = ("--namespace", namespace, "--dry-run=server")
+    rendered = server.helm("template", "caisson", "charts/caisson", *where, *arguments)
+    assert rendered.code == 0, rendered.error
+    made = {(m["kind"], m["metadata"]["name"]) for m in yaml.safe_load_all(rendered.out) if m}
+    of_it = {kind for kind, name in made if name == "caisson-engine"}
+    whole = {"ClusterRole"} if "clusterWide=true" in settings else {"ServiceAccount", "Role", "RoleBinding"}
+    assert of_it in (set(), whole)
+    return bool(of_it)
+
+
+@pytest.mark.parametrize("settings", [(), ("clusterWide=true",)], ids=str)
+def test_the_account_that_shards_shared_stays_as_long_as_a_pod_runs_as_it(
+    server: ApiServer, namespace: str, settings: tuple[str, ...]
+) -> None:
+    run_pod(server, namespace, "another", "flights-s0")
+    assert not keeps_shared(server, namespace, *settings)
+    run_pod(server, namespace, "of-an-earlier-release", "caisson-engine")
+    assert keeps_shared(server, namespace, *settings)
+    server.kubectl("delete", "pod", "of-an-earlier-release", "-n", namespace, "--force")
+    assert not keeps_shared(server, namespace, *settings)
+    assert keeps_shared(server, namespace, "engines.postgres.keepSharedAccount=true", *settings)
+
+
+def run_pod(server: ApiServer, namespace: str, name: str, account: str) -> None:
+    spec = {"serviceAccountName": account, "containers": [{"name": "x", "image": "x"}]}
+    metadata = {"name": name, "namespace": namespace}
+    server.kubectl("create", "-f", "-", stdin={"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
 
 
 def test_the_definitions_stay_when_the_release_goes(server: ApiServer) -> None:

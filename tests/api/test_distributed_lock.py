@@ -113,7 +113,7 @@ class Stage:
     async def _reconcile(self, until: Callable[[Manifest], bool], name: str) -> Manifest:
         async with open_kube_api(str(self.server.kubeconfig)) as kube:
             room = DistributedLockRoom(kube)
-            reconciler = Reconciler(DISTRIBUTED_LOCK, room, kube, self.metrics, "test", prepare=_prepare_nothing)
+            reconciler = Reconciler(DISTRIBUTED_LOCK, room, kube, self.metrics, "test")
             for _ in range(20):
                 await reconciler.reconcile(Key("DistributedLock", self.namespace, name))
                 status: Manifest = self.server.get("dlock", name, "-n", self.namespace).get("status", {})
@@ -133,10 +133,6 @@ class Stage:
         values = {key: _decode(value) for key, value in binding.items()}
         policy = Policy(values["space"], float(values["lease_seconds"]))
         return DatabaseStore(Server(binding_reader(None, None, values["uri"])), policy, is_managed=True)
-
-
-async def _prepare_nothing(namespace: str) -> None:
-    """There are no engines here."""
 
 
 def _decode(value: str) -> str:

@@ -120,12 +120,7 @@ class Stage:
         self.server, self.namespace = server, namespace
         metrics = Metrics()
         context = RoomContext(kube, 1, IMAGES, metrics)
-        self._reconciler = Reconciler(
-            ID_ALLOCATOR, ID_ALLOCATOR.build_room(context), kube, metrics, "test", prepare=self._prepare
-        )
-
-    async def _prepare(self, namespace: str) -> None:
-        """Nothing is needed here."""
+        self._reconciler = Reconciler(ID_ALLOCATOR, ID_ALLOCATOR.build_room(context), kube, metrics, "test")
 
     def create(self, manifest: Manifest) -> None:
         self.server.kubectl("create", "-n", self.namespace, "-f", "-", stdin=manifest)

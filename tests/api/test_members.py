@@ -27,7 +27,7 @@ from caisson_operator.sharded_database.wanted import Engine, read_wanted
 
 pytestmark = pytest.mark.asyncio
 
-ENGINE = Engine("image", "account")
+ENGINE = Engine("image")
 
 
 @pytest_asyncio.fixture
@@ -78,7 +78,7 @@ async def test_a_budget_that_admits_no_disruption_holds_an_eviction_up(
     """Without a controller no budget admits any: just what a primary's says at all times."""
     uid = make_pod(server, namespace, "flights-s0-0", "primary")
     identity = DatabaseIdentity("flights", namespace, "0")
-    for manifest in build_shard_objects(ShardManifestInput(identity, "s0", 2, "image", "account", "1Gi")):
+    for manifest in build_shard_objects(ShardManifestInput(identity, "s0", 2, "image", "1Gi")):
         if manifest["kind"] == "PodDisruptionBudget":
             await kube.apply(manifest)
     with pytest.raises(HeldUp) as raised:

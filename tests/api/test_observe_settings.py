@@ -21,7 +21,7 @@ def wanted(namespace: str) -> Wanted:
         "tables": [{"name": "flights", "key": ["tailnum"], "strategy": "hash", "buckets": 4}],
     }
     metadata = {"name": "flights", "namespace": namespace, "uid": "0"}
-    return read_wanted(load_sharded_database({"metadata": metadata, "spec": spec}), Engine("image", "account"))
+    return read_wanted(load_sharded_database({"metadata": metadata, "spec": spec}), Engine("image"))
 
 
 def make_state(server: ApiServer, namespace: str, name: str, database: str, **annotations: str) -> None:

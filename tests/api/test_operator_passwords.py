@@ -87,7 +87,7 @@ async def test_a_rotation_from_the_first_day_on(kube: KubeApi, identity: Databas
 
 async def test_the_room_writes_both(kube: KubeApi, identity: DatabaseIdentity) -> None:
     await kube.create_once(build_credentials_secret(identity, FIRST))
-    room = ShardedDatabaseRoom(kube, 1, Engine("image", "account"), lambda *_: None)
+    room = ShardedDatabaseRoom(kube, 1, Engine("image"), lambda *_: None)
     for step in (PREPARE, ADOPT):
         await room.act(resource(identity), step)
     assert (await read(kube, identity)).rotation == "r1"
@@ -136,7 +136,7 @@ async def test_what_is_applied_to_the_secret_leaves_its_passwords(kube: KubeApi,
 async def test_what_stands_in_the_secret_is_observed_without_its_passwords(
     kube: KubeApi, identity: DatabaseIdentity
 ) -> None:
-    wanted = read_wanted(resource(identity), Engine("image", "account"))
+    wanted = read_wanted(resource(identity), Engine("image"))
     await kube.create_once(build_credentials_secret(identity, FIRST))
     await change_credentials(kube, identity, PREPARE)
     seen = await observe_objects(kube, wanted)
@@ -154,10 +154,10 @@ async def test_a_rotation_of_the_members_goes_from_one_password_to_two_to_one(
     kube: KubeApi, identity: DatabaseIdentity
 ) -> None:
     """Whatever the operator's own does meanwhile, and with each step repeated."""
-    wanted = read_wanted(resource(identity), Engine("image", "account"))
+    wanted = read_wanted(resource(identity), Engine("image"))
     await kube.create_once(build_credentials_secret(identity, FIRST))
     await change_credentials(kube, identity, PREPARE)
-    room, written = ShardedDatabaseRoom(kube, 1, Engine("image", "account"), lambda *_: None), []
+    room, written = ShardedDatabaseRoom(kube, 1, Engine("image"), lambda *_: None), []
     for step in MEMBER_STEPS:
         for _ in range(2):
             await room.act(resource(identity), step)

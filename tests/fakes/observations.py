@@ -30,15 +30,15 @@ AUTHORITY = Authority("-----BEGIN CERTIFICATE-----", "c0ffee")
 FIT = TableFindings("p", "h", ("tailnum",), ("text",), ("tailnum",), (), True)
 
 
-def build_wanted(shards: int = 2, image: str = "image", **spec: Any) -> Wanted:
+def build_wanted(shards: int = 2, image: str = "image", namespace: str = "test", **spec: Any) -> Wanted:
     base: dict[str, Any] = {
         "shards": shards,
         "storage": {"size": "1Gi"},
         "schema": {"migrations": [{"id": "001", "sql": "CREATE TABLE flights ()"}]},
         "tables": [FLIGHTS, PLANES],
     }
-    metadata = {"name": "flights", "namespace": "test", "uid": "0"}
-    return read_wanted(load_sharded_database({"metadata": metadata, "spec": base | spec}), Engine(image, "account"))
+    metadata = {"name": "flights", "namespace": namespace, "uid": "0"}
+    return read_wanted(load_sharded_database({"metadata": metadata, "spec": base | spec}), Engine(image))
 
 
 def settle(wanted: Wanted, **changes: Any) -> dict[str, Shard]:

@@ -32,7 +32,7 @@ def build_wanted(shards: int, buckets: int = 4, is_paused: bool = False) -> Want
         "expansion": {"switchGroups": 4, "paused": is_paused},
     }
     metadata = {"name": "flights", "namespace": "test", "uid": "0"}
-    return read_wanted(load_sharded_database({"metadata": metadata, "spec": spec}), Engine("image", "account"))
+    return read_wanted(load_sharded_database({"metadata": metadata, "spec": spec}), Engine("image"))
 
 
 @cache

@@ -1,9 +1,23 @@
 {{/*
-Names do not follow the release's: two releases that would look after one namespace then collide over the engines'
-service account (or, cluster-wide, over the ClusterRole), and Helm refuses the second.
+Names do not follow the release's: two releases that would look after one namespace then collide over the operator's
+Role in it (or, cluster-wide, over the ClusterRole), and Helm refuses the second.
 */}}
 {{- define "caisson.operator" -}}caisson-operator{{- end }}
-{{- define "caisson.engine" -}}caisson-engine{{- end }}
+{{- define "caisson.shared" -}}caisson-engine{{- end }}
+
+{{/*
+"true" while pods still run as the account that an earlier release had all shards share; without it they would be cut off from the
+API server before the operator has restarted them. Called with (list . NAMESPACE), an empty one being all of them. Helm sees the pods
+when it installs or upgrades; who renders without a cluster says it by a value.
+*/}}
+{{- define "caisson.needsShared" -}}
+{{- $context := index . 0 }}
+{{- $needed := $context.Values.engines.postgres.keepSharedAccount }}
+{{- range (lookup "v1" "Pod" (index . 1) "").items }}
+{{- if eq (.spec.serviceAccountName | default "") (include "caisson.shared" $context) }}{{ $needed = true }}{{ end }}
+{{- end }}
+{{- if $needed }}true{{ end -}}
+{{- end }}
 
 {{- define "caisson.selector" -}}
 app.kubernetes.io/name: caisson

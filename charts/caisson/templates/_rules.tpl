@@ -39,13 +39,13 @@
   verbs: [get, list, create, patch]
 - apiGroups: [""]
   resources: [pods]
-  verbs: [get, list, watch]
+  verbs: [get, list, watch, patch]
 - apiGroups: [""]
   resources: [pods/eviction]
   verbs: [create]
 - apiGroups: [""]
   resources: [endpoints]
-  verbs: [get, list, watch, create, update]
+  verbs: [get, list, watch, create, patch, update]
 - apiGroups: [""]
   resources: [persistentvolumeclaims]
   verbs: [get, list, patch, delete]
@@ -59,14 +59,15 @@
 - apiGroups: [""]
   resources: [configmaps]
   verbs: [get, create, patch, update]
-# The agent beside each Redis may change two objects, by name: a role for that is made with each cluster. Kubernetes lets
-# the operator grant only what it may do itself, so nothing beyond this list.
+# The agent beside each Redis may change two objects, and the members of a shard its records and pods, by name: a role for that
+# is made with each of them. Kubernetes lets the operator grant only what it may do itself, so nothing beyond this list; it patches
+# no pod, and Endpoints neither.
 - apiGroups: [""]
   resources: [serviceaccounts]
-  verbs: [get, create, patch]
+  verbs: [get, list, create, patch]
 - apiGroups: [rbac.authorization.k8s.io]
   resources: [roles, rolebindings]
-  verbs: [get, create, patch]
+  verbs: [get, list, create, patch]
 - apiGroups: [""]
   resources: [events]
   verbs: [list]
@@ -75,8 +76,11 @@
   verbs: [create]
 {{- end }}
 
-{{/* What Patroni and the agent of early expiry do in the pods of a shard: Patroni's state is in Endpoints, its role in a label of its pod. No Secrets. */}}
-{{- define "caisson.engineRules" -}}
+{{/*
+What pods of shards may do that an earlier release has made: they shared an account in each namespace, caisson-engine. Pods that are
+made now have an account of their shard (operator: sharded_database/manifests/rights.py). To be taken away with the next release.
+*/}}
+{{- define "caisson.sharedRules" -}}
 - apiGroups: [""]
   resources: [endpoints]
   verbs: [create, get, list, watch, patch, update]

@@ -39,7 +39,14 @@ from .observed import Objects, Observed, Pod, Shard
 from .patroni_state import read_member_state
 from .wanted import Wanted
 
-_LISTED = (("v1", "Service"), ("policy/v1", "PodDisruptionBudget"), ("apps/v1", "StatefulSet"))
+_LISTED = (
+    ("v1", "Service"),
+    ("policy/v1", "PodDisruptionBudget"),
+    ("v1", "ServiceAccount"),
+    ("rbac.authorization.k8s.io/v1", "Role"),
+    ("rbac.authorization.k8s.io/v1", "RoleBinding"),
+    ("apps/v1", "StatefulSet"),
+)
 
 
 async def observe_objects(kube: KubeApi, wanted: Wanted, reads_nodes: bool = False) -> Objects:
@@ -48,7 +55,8 @@ async def observe_objects(kube: KubeApi, wanted: Wanted, reads_nodes: bool = Fal
     labels = {KIND_LABEL: KIND, DATABASE_LABEL: name}
     credentials, authority, binding, *certificates = await _read_secrets(kube, wanted)
     login = read_login(credentials)
-    listed = [item for version, kind in _LISTED for item in await kube.list(version, kind, namespace, labels)]
+    lists = await asyncio.gather(*(kube.list(version, kind, namespace, labels) for version, kind in _LISTED))
+    listed = [item for items in lists for item in items]
     claims = await kube.list("v1", "PersistentVolumeClaim", namespace, labels)
     pods = [build_pod(pod) for pod in await kube.list("v1", "Pod", namespace, labels)]
     unready = {pod.shard for pod in pods if not pod.is_ready} | {shard for shard in wanted.shards if not pods}

@@ -14,7 +14,7 @@ from caisson_operator.core.layout import Login
 from . import steps
 from .certificates import decide_certificates
 from .logins import choose_bound_login
-from .manifests import BindingInput, ShardManifestInput, build_database_objects, build_shard_objects
+from .manifests import BindingInput, ShardManifestInput, ShardNames, build_database_objects, build_shard_objects
 from .manifests.names import SHARD_LABEL
 from .manifests.stateful_set import TEMPLATE, build_template
 from .observed import Objects, Observed, Shard, owners
@@ -98,8 +98,8 @@ def _build_input(wanted: Wanted, shard: str, objects: Objects) -> ShardManifestI
         shard=shard,
         members=wanted.members,
         image=wanted.engine.image,
-        engine_service_account=wanted.engine.service_account,
         storage_size=wanted.storage_size,
+        leaving=_list_leaving(wanted, shard, objects),
         claimed_size=objects.claimed_sizes.get(shard, ""),
         storage_class=wanted.storage_class,
         resources=wanted.resources,
@@ -107,6 +107,14 @@ def _build_input(wanted: Wanted, shard: str, objects: Objects) -> ShardManifestI
         parameters=find_accepted(wanted.parameters, objects.settings.values()),
         failover=wanted.failover,
     )
+
+
+def _list_leaving(wanted: Wanted, shard: str, objects: Objects) -> tuple[str, ...]:
+    """Who is wanted no more hands over as it stops, and says so of itself: its rights stay as long as it does."""
+    names = ShardNames(wanted.database.name, shard)
+    wanted_pods = {names.pod(ordinal) for ordinal in range(wanted.members)}
+    present = {pod.name for pod in objects.members(shard) if pod.name.startswith(f"{names.scope}-")}
+    return tuple(sorted(present - wanted_pods))
 
 
 def _shard(manifest: Mapping[str, Any]) -> str | None:

@@ -12,7 +12,6 @@ from caisson_operator.api.sharded_database_status import ShardedDatabaseStatus
 from caisson_operator.core.decisions import Decision, HeldUp, Refused, Step
 from caisson_operator.core.replacing import ReplaceMember
 from caisson_operator.core.volumes import GrowVolume
-from caisson_operator.effects.engine_access import ENGINE_ACCOUNT
 from caisson_operator.effects.kube import KubeApi
 from caisson_operator.effects.members import MemberActor
 from caisson_operator.effects.patroni import (
@@ -194,6 +193,6 @@ def _access_gone(wanted: Wanted) -> LookupError:
 
 
 def build_room(context: RoomContext) -> ShardedDatabaseRoom:
-    engine = Engine(context.images.postgres, ENGINE_ACCOUNT)
+    engine = Engine(context.images.postgres)
     observe_pause = context.metrics.databases.expansion.observe_switch_pause
     return ShardedDatabaseRoom(context.kube, context.term, engine, observe_pause, reads_nodes=context.reads_nodes)

@@ -29,10 +29,9 @@ class Migration:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """What the shards' pods run, and as whom."""
+    """What the shards' pods run."""
 
     image: str
-    service_account: str
 
 
 @dataclass(frozen=True, slots=True)

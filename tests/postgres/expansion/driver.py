@@ -94,7 +94,7 @@ class Operator:
 
     @property
     def wanted(self) -> Wanted:
-        return read_wanted(load_sharded_database(build_resource(self.shards, **self.spec)), Engine("image", "account"))
+        return read_wanted(load_sharded_database(build_resource(self.shards, **self.spec)), Engine("image"))
 
     async def observe(self) -> Observed:
         """A shard that cannot be read is a finding, as in the room."""

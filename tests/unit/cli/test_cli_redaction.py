@@ -88,7 +88,7 @@ def test_a_secret_in_a_structure_is_hidden(value: dict[str, Any]) -> None:
     [
         {"volumes": [{"name": "credentials", "secret": {"secretName": "flights-credentials", "defaultMode": 256}}]},
         {"valueFrom": {"secretKeyRef": {"name": "flights-credentials", "key": "app"}}},
-        {"automountServiceAccountToken": False, "serviceAccountName": "caisson-engine"},
+        {"automountServiceAccountToken": False, "serviceAccountName": "flights-s0"},
         {"imagePullSecrets": [{"name": "registry"}]},
         {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
         {"name": "PATRONI_SCOPE", "value": "flights-s0"},

@@ -97,12 +97,8 @@ def database(**spec: Any) -> dict[str, Any]:
     }
 
 
-async def prepare(namespace: str) -> None:
-    assert namespace == "demo"
-
-
 def frame(kube: Kube, room: Room, metrics: Metrics | None = None) -> Reconciler[Any, int]:
-    return Reconciler(KIND, room, kube, metrics or Metrics(), "pod-1", prepare, lambda: NOW)  # type: ignore[arg-type]
+    return Reconciler(KIND, room, kube, metrics or Metrics(), "pod-1", lambda: NOW)  # type: ignore[arg-type]
 
 
 def conditions(kube: Kube) -> dict[str, dict[str, Any]]:
@@ -165,7 +161,7 @@ def tells_number(earlier: Any, status: Any) -> list[News]:
 async def test_what_is_new_in_a_status_beside_its_conditions_becomes_an_event_once() -> None:
     kube, room = Kube(database()), Room()
     kind = replace(KIND, find_news=tells_number)
-    reconciler: Reconciler[Any, int] = Reconciler(kind, room, kube, Metrics(), "pod-1", prepare, lambda: NOW)  # type: ignore[arg-type]
+    reconciler: Reconciler[Any, int] = Reconciler(kind, room, kube, Metrics(), "pod-1", lambda: NOW)  # type: ignore[arg-type]
     for _ in range(3):
         await reconciler.reconcile(KEY)
     found = [(event["action"], event["type"], event["note"]) for event in kube.events if event["action"] == "Count"]

@@ -47,7 +47,7 @@ def resource() -> ShardedDatabase:
 
 
 def build_room() -> rooms.ShardedDatabaseRoom:
-    return rooms.ShardedDatabaseRoom(Kube(), 1, Engine("image", "account"), lambda *_: None, lambda: NOW)  # type: ignore[arg-type]
+    return rooms.ShardedDatabaseRoom(Kube(), 1, Engine("image"), lambda *_: None, lambda: NOW)  # type: ignore[arg-type]
 
 
 @pytest_asyncio.fixture

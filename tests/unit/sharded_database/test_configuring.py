@@ -35,7 +35,7 @@ def wanted(durability: str, members: int = 2, shards: int = 1, is_paused: bool =
         "expansion": {"paused": is_paused},
     }
     metadata = {"name": "flights", "namespace": "demo", "uid": "0"}
-    return read_wanted(load_sharded_database({"metadata": metadata, "spec": spec}), Engine("image", "account"))
+    return read_wanted(load_sharded_database({"metadata": metadata, "spec": spec}), Engine("image"))
 
 
 def settings_of(wish: Wanted) -> dict[str, Any]:

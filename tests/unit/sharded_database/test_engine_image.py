@@ -28,7 +28,7 @@ member, follow_certificate = load_program("member"), load_program("follow_certif
 mounted_secret, restapi_passwords = load_program("mounted_secret"), load_program("restapi_passwords")
 TEMPLATE: dict[str, Any] = yaml.safe_load(member.TEMPLATE.read_text())
 PASSWORDS = build_credentials(lambda name: f"pw-{name}").to_keys()
-SHARD = ShardManifestInput(DatabaseIdentity("flights", "demo", "uid"), "s0", 2, "image", "account", "1Gi")
+SHARD = ShardManifestInput(DatabaseIdentity("flights", "demo", "uid"), "s0", 2, "image", "1Gi")
 
 
 def test_image_and_manifests_agree_on_labels_and_ports() -> None:

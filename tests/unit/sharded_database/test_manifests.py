@@ -24,6 +24,7 @@ from caisson_operator.sharded_database.manifests import (
     build_shard_objects,
 )
 from caisson_operator.sharded_database.manifests.secrets import read_login
+from caisson_operator.sharded_database.manifests.stateful_set import TEMPLATE, fingerprint
 
 FLIGHTS = DatabaseIdentity("flights", "demo", "uid-1")
 SHARD = ShardManifestInput(
@@ -31,7 +32,6 @@ SHARD = ShardManifestInput(
     shard="s0",
     members=2,
     image="caisson/postgres:abc",
-    engine_service_account="caisson-engine",
     storage_size="2Gi",
     resources={"requests": {"cpu": "100m", "memory": "256Mi"}},
 )
@@ -74,7 +74,8 @@ def decoded(secret: dict[str, Any]) -> dict[str, str]:
 def test_names_every_object_of_a_shard_as_the_reference_does() -> None:
     found = {(entry["kind"], entry["metadata"]["name"]) for entry in build_shard_objects(SHARD)}
     services = {("Service", f"flights-s0{suffix}") for suffix in ("", "-ro", "-pods", "-config", "-sync")}
-    assert found == services | {
+    rights = {(kind, "flights-s0") for kind in ("ServiceAccount", "Role", "RoleBinding")}
+    assert found == services | rights | {
         ("PodDisruptionBudget", "flights-s0"),
         ("PodDisruptionBudget", "flights-s0-primary"),
         ("StatefulSet", "flights-s0"),
@@ -147,6 +148,61 @@ def test_selectors_match_the_pods_of_this_shard() -> None:
     for selector in (stateful_set()["spec"]["selector"]["matchLabels"], *selectors.values()):
         assert selector.items() <= labels
         assert selector["caisson.dev/shard"] == "s0"
+
+
+def rules(shard: ShardManifestInput = SHARD) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = by_name(build_shard_objects(shard), "Role")["flights-s0"]["rules"]
+    return found
+
+
+def test_only_what_kubernetes_cannot_limit_by_name_is_allowed_for_the_whole_namespace() -> None:
+    everywhere = {(kind, verb) for rule in rules() if "resourceNames" not in rule for kind, verb in spread(rule)}
+    assert everywhere == {
+        ("endpoints", "create"),
+        ("endpoints", "list"),
+        ("endpoints", "watch"),
+        ("pods", "list"),
+        ("pods", "watch"),
+    }
+
+
+def test_members_may_change_their_shards_records_and_pods_by_name() -> None:
+    by_kind = {kind: (rule["resourceNames"], rule["verbs"]) for rule in rules() if "resourceNames" in rule
+               for kind in rule["resources"]}  # fmt: skip
+    records = ["flights-s0", "flights-s0-config", "flights-s0-sync", "flights-s0-failover"]
+    assert by_kind == {
+        "endpoints": (records, ["get", "patch"]),
+        "pods": (["flights-s0-0", "flights-s0-1"], ["patch"]),
+    }
+
+
+def spread(rule: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(kind, verb) for kind in rule["resources"] for verb in rule["verbs"]]
+
+
+def test_a_pod_that_leaves_keeps_its_rights() -> None:
+    assert rules(replace(SHARD, leaving=("flights-s0-2",)))[-1]["resourceNames"] == [
+        "flights-s0-0",
+        "flights-s0-1",
+        "flights-s0-2",
+    ]
+
+
+def test_pods_run_as_their_shards_account_and_are_made_once_it_has_its_rights() -> None:
+    made = build_shard_objects(SHARD)
+    assert [entry["kind"] for entry in made][-4:] == ["ServiceAccount", "Role", "RoleBinding", "StatefulSet"]
+    binding = by_name(made, "RoleBinding")["flights-s0"]
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "flights-s0", "namespace": "demo"}]
+    assert (binding["roleRef"]["kind"], binding["roleRef"]["name"]) == ("Role", "flights-s0")
+    assert (pod()["serviceAccountName"], pod()["automountServiceAccountToken"]) == ("flights-s0", True)
+
+
+def test_a_pod_of_another_account_is_out_of_date() -> None:
+    """So an update restarts those that an earlier release has made, under the account that all shards shared."""
+    shared = {**pod(), "serviceAccountName": "caisson-engine"}
+    told = stateful_set()["spec"]["template"]["metadata"]["annotations"][TEMPLATE]
+    assert fingerprint(pod()) == told
+    assert fingerprint(shared) != told
 
 
 @pytest.mark.parametrize(("members", "standbys", "primaries"), [(1, 0, 0), (2, 0, 1), (3, 1, 1), (5, 3, 1)])

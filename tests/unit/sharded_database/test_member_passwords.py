@@ -374,4 +374,4 @@ def test_the_annotation_is_read() -> None:
     annotations = {"caisson.dev/rotate-member-credentials": "r1"}
     metadata = {"name": "flights", "namespace": "test", "uid": "0", "annotations": annotations}
     resource = load_sharded_database({"metadata": metadata, "spec": {"storage": {"size": "1Gi"}}})
-    assert read_wanted(resource, Engine("image", "account")).member_rotation == "r1"
+    assert read_wanted(resource, Engine("image")).member_rotation == "r1"

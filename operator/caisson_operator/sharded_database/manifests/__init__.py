@@ -19,6 +19,7 @@ from .names import (
     build_server_names,
     credentials_name,
 )
+from .rights import build_rights
 from .secrets import (
     build_authority_secret,
     build_certificate_secret,
@@ -51,8 +52,8 @@ Manifest = dict[str, Any]
 
 
 def build_shard_objects(shard: ShardManifestInput) -> tuple[Manifest, ...]:
-    """Everything of one shard, in the order in which to apply it: Services stand before the pods write to them."""
-    return (*build_services(shard), *build_disruption_budgets(shard), build_stateful_set(shard))
+    """Everything of one shard, in the order in which to apply it: pods start with their rights, and write to Services that stand."""
+    return (*build_services(shard), *build_disruption_budgets(shard), *build_rights(shard), build_stateful_set(shard))
 
 
 def build_database_objects(

@@ -34,8 +34,9 @@ class ShardManifestInput:
     shard: str
     members: int
     image: str
-    engine_service_account: str
     storage_size: str
+    leaving: tuple[str, ...] = ()
+    """Pods that are there beyond `members`."""
     claimed_size: str = ""
     """What the StatefulSet's claims were made with: Kubernetes takes no change of them. Empty before it is made."""
     storage_class: str | None = None

@@ -33,7 +33,7 @@ class ShardNames:
 
     @property
     def scope(self) -> str:
-        """StatefulSet, read-write Service, PodDisruptionBudget and Patroni's scope."""
+        """StatefulSet, read-write Service, PodDisruptionBudget, account, Role, RoleBinding and Patroni's scope."""
         return f"{self.database}-{self.shard}"
 
     @property
@@ -68,6 +68,11 @@ class ShardNames:
     def state(self) -> tuple[str, ...]:
         """Where Patroni keeps what outlives its members: the cluster's identity and settings, and who is synchronous."""
         return self.config, self.sync
+
+    @property
+    def records(self) -> tuple[str, ...]:
+        """All that Patroni writes of the shard as a whole."""
+        return self.scope, self.config, self.sync, self.failover
 
     @property
     def certificate(self) -> str:

@@ -91,7 +91,8 @@ def build_volume_claim(shard: ShardManifestInput) -> dict[str, Any]:
 
 def build_pod(shard: ShardManifestInput) -> dict[str, Any]:
     return {
-        "serviceAccountName": shard.engine_service_account,
+        "serviceAccountName": ShardNames(shard.database.name, shard.shard).scope,
+        "automountServiceAccountToken": True,  # into both containers, each of which writes to the shard's records
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": STOP_SECONDS,
         "affinity": {"podAntiAffinity": build_anti_affinity(shard)},
