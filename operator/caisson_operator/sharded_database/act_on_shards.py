@@ -135,6 +135,7 @@ class ShardActor:
             case steps.BuildIndexes():
                 await copying.build_indexes(target, group)
             case steps.Verify():
+                await opening.rehearse(target, group)
                 await self._verify(group)
             case steps.Fence():
                 self._fenced_at[group.link] = await fence.fence(self.sessions, group, self.drill)

@@ -1,5 +1,7 @@
 """What to do next about one ShardedDatabase: the room's decisions in their order. Pure."""
 
+from collections.abc import Mapping
+
 from caisson_operator.api.sharded_database_spec import Durability
 from caisson_operator.core.decisions import Decision, Plan, Refuse, Settled, Wait, decide_first
 
@@ -11,12 +13,12 @@ from .failovers import wait_for_history
 from .growing import decide_growth, judge_growth
 from .logins import decide_logins, explain_rotation
 from .member_passwords import decide_member_passwords, explain_member_rotation
-from .observed import Expansion, Observed, find_latest, find_running, owners
+from .observed import Expansion, Observed, Shard, find_latest, find_running, owners
 from .operator_passwords import decide_operator_passwords, explain_operator_rotation
 from .protection import wait_for_synchronous_standbys
 from .provisioning import decide_provisioning
 from .replacing import decide_replacement
-from .schema import decide_schema
+from .schema import decide_schema, pending_migrations, refuse_unfit_tables
 from .switchover import decide_switchover
 from .updating import decide_mending, decide_updates
 from .wanted import Wanted
@@ -59,7 +61,7 @@ def decide(wanted: Wanted, observed: Observed) -> Decision:
 
 
 def _refuse_expansion(wanted: Wanted, observed: Observed) -> Decision:
-    """Before a new shard is made: a fence whose commit is lost in a failover would make two owners.
+    """Before a new shard is made: a fence whose commit is lost in a failover would make two owners, and some tables cannot move.
 
     Where nobody owns a bucket yet the database itself is being made, maybe after a crash in the middle, and nothing moves.
     """
@@ -70,7 +72,13 @@ def _refuse_expansion(wanted: Wanted, observed: Observed) -> Decision:
             "a database with several members a shard must be synchronous before it can expand: "
             "set spec.durability to synchronous first",
         )
-    return Settled()
+    return _refuse_unfit_tables(wanted, observed.shards) if is_growing else Settled()
+
+
+def _refuse_unfit_tables(wanted: Wanted, shards: Mapping[str, Shard]) -> Decision:
+    """A migration that waits may be the one that mends a table, and comes once the new shard is there."""
+    is_migrated = not any(pending_migrations(wanted, shard) for shard in shards.values())
+    return refuse_unfit_tables(wanted, shards) if is_migrated else Settled()
 
 
 def _go_on_expanding(wanted: Wanted, observed: Observed, running: Expansion) -> Decision:

@@ -22,6 +22,7 @@ from . import steps
 from .observed import Expansion, Shard, owners
 from .placement import Move, form_switch_groups, plan_moves
 from .switch_groups import GroupView, Stage, read_stage, view_groups
+from .table_faults import find_fault
 
 MAX_LAG_BYTES = 1_000_000  # a fence drains what is left: about ten milliseconds of WAL
 LOOK_AGAIN_SECONDS = 2.0
@@ -63,6 +64,7 @@ def decide_expansion(expansion: Expansion, shards: Mapping[str, Shard], pace: Pa
         lambda: _clean(at(Stage.OPEN)),
         lambda: _finish(expansion, shards, views, at(Stage.MOVED)),
         lambda: Wait("Paused", "spec.expansion.paused is true", 10) if pace.is_paused else Settled(),
+        lambda: _wait_for_fit_tables(views),
         lambda: _reset(at(Stage.STALE)),
         lambda: _copy(at(Stage.ABSENT, Stage.PREPARING), at(Stage.COPYING), pace),
         lambda: _index(at(Stage.INDEXING)),
@@ -116,6 +118,18 @@ def _finish(
     sweep = tuple(steps.DropSyncSlots(name) for name in shards)
     finish = steps.FinishExpansion(min(shards), expansion.number, pauses)
     return Plan((*sweep, finish), "Finishing", "every bucket has moved and nothing is left to clean")
+
+
+def _wait_for_fit_tables(views: Sequence[GroupView]) -> Decision:
+    """Whoever changes a table by hand meanwhile: what an ATTACH would refuse must not come to light behind a committed fence."""
+    sharded = {table.name for view in views for table in view.group.tables.tables}
+    for view in views:
+        for shard in (view.source, view.target):
+            for table in view.group.tables.tables:
+                found = shard.tables.get(table.name)
+                if found and (fault := find_fault(table, found, sharded)):
+                    return Wait(fault.reason, f"on {shard.name}: {fault.message}", 10)
+    return Settled()
 
 
 def _reset(stale: Sequence[GroupView]) -> Decision:

@@ -87,6 +87,7 @@ def _build_table(found: Mapping[str, Any], is_registered: bool) -> TableFindings
         primary_key=tuple(found["primary_key"]),
         foreign_keys_to=tuple(found["foreign_keys_to"]),
         is_registered=is_registered,
+        referenced_by=tuple(found["referenced_by"]),
     )
 
 

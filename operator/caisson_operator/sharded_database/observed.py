@@ -57,6 +57,7 @@ class TableFindings:
     primary_key: tuple[str, ...] = ()
     foreign_keys_to: tuple[str, ...] = ()
     is_registered: bool = False
+    referenced_by: tuple[str, ...] = ()  # tables with a foreign key to this one, or to a leaf of it
 
 
 @dataclass(frozen=True, slots=True)

@@ -266,7 +266,8 @@ class BuildIndexes(OnGroup):
     """Every index of the parent, so that ATTACH adopts them; recorded when done."""
 
 
-class Verify(OnGroup): ...
+class Verify(OnGroup):
+    """The target would take the leaves (an ATTACH that is rolled back), and they hold the same rows."""
 
 
 class Fence(OnGroup):

@@ -127,10 +127,12 @@ def test_a_table_is_found_with_its_keys_and_whether_clients_know_it() -> None:
         "key_types": ["text"],
         "primary_key": ["tailnum", "seq"],
         "foreign_keys_to": [],
+        "referenced_by": ["notes"],
     }
     catalog = Catalog(1, [], 1, {"flights": found}, {}, {"registered": [("flights",)]})
     (table,) = build_shard("s0", catalog, WANTED.groups).tables.values()
-    assert table == TableFindings("p", "h", ("tailnum",), ("text",), ("tailnum", "seq"), (), is_registered=True)
+    key = ("tailnum",)
+    assert table == TableFindings("p", "h", key, ("text",), ("tailnum", "seq"), (), True, ("notes",))
 
 
 @pytest.mark.parametrize(("state", "is_finished"), [("Running", False), ("Completed", True)])

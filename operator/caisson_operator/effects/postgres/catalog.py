@@ -78,7 +78,16 @@ FROM pg_stat_replication AS r JOIN pg_stat_activity AS a USING (pid)
 WHERE r.state = 'streaming' AND a.datname IS NULL
 """
 
-TABLE_COLUMNS = ("name", "kind", "strategy", "partition_key", "key_types", "primary_key", "foreign_keys_to")
+TABLE_COLUMNS = (
+    "name",
+    "kind",
+    "strategy",
+    "partition_key",
+    "key_types",
+    "primary_key",
+    "foreign_keys_to",
+    "referenced_by",
+)
 
 TABLES = """
 SELECT relname, relkind::text, coalesce(partstrat::text, ''),
@@ -90,7 +99,10 @@ SELECT relname, relkind::text, coalesce(partstrat::text, ''),
           JOIN pg_attribute ON attnum = number
           WHERE indrelid = pg_class.oid AND indisprimary AND attrelid = indrelid),
     ARRAY(SELECT DISTINCT target.relname::text FROM pg_constraint JOIN pg_class AS target ON target.oid = confrelid
-          WHERE conrelid = pg_class.oid AND contype = 'f')
+          WHERE conrelid = pg_class.oid AND contype = 'f'),
+    ARRAY(SELECT DISTINCT other.relname::text FROM pg_constraint JOIN pg_class AS other ON other.oid = conrelid
+          WHERE contype = 'f' AND conparentid = 0 AND (confrelid = pg_class.oid
+              OR confrelid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = pg_class.oid)))
 FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
 LEFT JOIN pg_partitioned_table ON partrelid = pg_class.oid
 WHERE nspname = 'public' AND relkind IN ('r', 'p', 'v', 'm', 'f') AND relname = ANY(%s)
