@@ -88,6 +88,7 @@ def _build_table(found: Mapping[str, Any], is_registered: bool) -> TableFindings
         foreign_keys_to=tuple(found["foreign_keys_to"]),
         is_registered=is_registered,
         referenced_by=tuple(found["referenced_by"]),
+        has_deferrable_key=found["has_deferrable_key"],
     )
 
 

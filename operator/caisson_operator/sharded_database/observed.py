@@ -58,6 +58,7 @@ class TableFindings:
     foreign_keys_to: tuple[str, ...] = ()
     is_registered: bool = False
     referenced_by: tuple[str, ...] = ()  # tables with a foreign key to this one, or to a leaf of it
+    has_deferrable_key: bool = False  # the primary key
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ FAULTS = frozenset(
         "TableNotPartitioned",
         "WrongPartitionKey",
         "NoPrimaryKey",
+        "DeferrablePrimaryKey",
         "KeyTypesDiffer",
         "KeyTypeNotSupported",
         "ForeignKeyBetweenShardedTables",
@@ -65,6 +66,12 @@ def _check_primary_key(case: _Case) -> Refuse | None:
     if not set(case.table.key) <= set(case.found.primary_key):
         told = f"table {case.table.name} needs a primary key that contains ({case.key}): without one it cannot move"
         return Refuse("NoPrimaryKey", told)
+    if case.found.has_deferrable_key:
+        return Refuse(
+            "DeferrablePrimaryKey",
+            f"table {case.table.name} has a DEFERRABLE primary key: while it moves, every UPDATE and DELETE would fail (55000), "
+            "since such a key does not tell rows apart for replication. Make it without DEFERRABLE",
+        )
     return None
 
 

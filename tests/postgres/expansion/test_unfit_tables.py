@@ -22,11 +22,12 @@ TO_UNSHARDED = "CREATE TABLE airlines (code text PRIMARY KEY); ALTER TABLE fligh
 AIRLINE = "INSERT INTO airlines VALUES ('XA'); UPDATE flights SET airline = 'XA'"
 FROM_UNSHARDED = "CREATE TABLE notes (tailnum text, seq bigint, FOREIGN KEY (tailnum, seq) REFERENCES flights)"
 NOTES = "INSERT INTO notes SELECT tailnum, seq FROM flights"
-
+DEFERRABLE = "ALTER TABLE flights DROP CONSTRAINT flights_pkey, ADD PRIMARY KEY (tailnum, seq) DEFERRABLE"
 
 UNFIT = [
     (TO_UNSHARDED, "ForeignKeyToUnshardedTable", "ALTER TABLE flights DROP CONSTRAINT flights_airline_fkey"),
     (FROM_UNSHARDED, "ForeignKeyFromUnshardedTable", "DROP TABLE notes"),
+    (DEFERRABLE, "DeferrablePrimaryKey", DEFERRABLE.removesuffix(" DEFERRABLE")),
 ]
 
 
@@ -133,3 +134,9 @@ def test_let_through_a_foreign_key_of_an_unsharded_table_leaves_a_slot_behind(fi
     with pytest.raises(errors.ForeignKeyViolation):
         run(filled, with_migrations(FROM_UNSHARDED), NOTES)
     assert [line for line in find_leftovers(filled.clusters) if "slot" in line]
+
+
+@pytest.mark.usefixtures("let_through")
+def test_let_through_a_deferrable_primary_key_fails_every_update_meanwhile(filled: Stage) -> None:
+    with pytest.raises(errors.ObjectNotInPrerequisiteState):
+        run(filled, with_migrations(DEFERRABLE), "UPDATE flights SET payload = 'written'")

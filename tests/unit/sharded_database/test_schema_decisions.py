@@ -44,6 +44,7 @@ UNFIT: list[tuple[dict[str, Any], str, str]] = [
         "ForeignKeyFromUnshardedTable",
         "notes, which is not sharded, has a foreign key to",
     ),
+    ({"has_deferrable_key": True}, "DeferrablePrimaryKey", "flights has a DEFERRABLE primary key"),
     ({"key_types": ("bigint",)}, "KeyTypesDiffer", "flights has (bigint), planes has (text)"),
 ]
 

@@ -87,6 +87,7 @@ TABLE_COLUMNS = (
     "primary_key",
     "foreign_keys_to",
     "referenced_by",
+    "has_deferrable_key",
 )
 
 TABLES = """
@@ -102,7 +103,8 @@ SELECT relname, relkind::text, coalesce(partstrat::text, ''),
           WHERE conrelid = pg_class.oid AND contype = 'f'),
     ARRAY(SELECT DISTINCT other.relname::text FROM pg_constraint JOIN pg_class AS other ON other.oid = conrelid
           WHERE contype = 'f' AND conparentid = 0 AND (confrelid = pg_class.oid
-              OR confrelid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = pg_class.oid)))
+              OR confrelid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = pg_class.oid))),
+    EXISTS (SELECT FROM pg_index WHERE indrelid = pg_class.oid AND indisprimary AND NOT indimmediate)
 FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
 LEFT JOIN pg_partitioned_table ON partrelid = pg_class.oid
 WHERE nspname = 'public' AND relkind IN ('r', 'p', 'v', 'm', 'f') AND relname = ANY(%s)
