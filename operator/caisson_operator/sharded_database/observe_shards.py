@@ -89,6 +89,7 @@ def _build_table(found: Mapping[str, Any], is_registered: bool) -> TableFindings
         is_registered=is_registered,
         referenced_by=tuple(found["referenced_by"]),
         has_deferrable_key=found["has_deferrable_key"],
+        nondeterministic_key=tuple(found["nondeterministic_key"]),
     )
 
 

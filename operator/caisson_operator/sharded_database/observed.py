@@ -59,6 +59,7 @@ class TableFindings:
     is_registered: bool = False
     referenced_by: tuple[str, ...] = ()  # tables with a foreign key to this one, or to a leaf of it
     has_deferrable_key: bool = False  # the primary key
+    nondeterministic_key: tuple[str, ...] = ()  # columns of the partition key whose collation is not deterministic
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ FAULTS = frozenset(
         "DeferrablePrimaryKey",
         "KeyTypesDiffer",
         "KeyTypeNotSupported",
+        "KeyCollationNotDeterministic",
         "ForeignKeyBetweenShardedTables",
         "ForeignKeyToUnshardedTable",
         "ForeignKeyFromUnshardedTable",
@@ -80,6 +81,12 @@ def _check_key_types(case: _Case) -> Refuse | None:
         supported = ", ".join(sorted(SUPPORTED_KEY_TYPES))
         told = f"table {case.table.name} has a key of type {unknown}; supported: {supported}"
         return Refuse("KeyTypeNotSupported", told)
+    if columns := ", ".join(case.found.nondeterministic_key):
+        return Refuse(
+            "KeyCollationNotDeterministic",
+            f"table {case.table.name} has a key whose collation is not deterministic ({columns}): the server hashes it as no "
+            "client can. Give the column a deterministic collation",
+        )
     return None
 
 

@@ -6,12 +6,13 @@ from collections.abc import Callable
 import pytest
 from psycopg import errors
 
+from caisson.bucket import bucket_function
 from caisson_operator.core.decisions import Refuse, Settled, Step, Wait
 from caisson_operator.effects.postgres import opening
 from caisson_operator.sharded_database import table_faults
 from caisson_operator.sharded_database.observed import Observed
 from caisson_operator.sharded_database.steps import Fence
-from postgres.expansion.driver import BUCKETS, Spec
+from postgres.expansion.driver import BUCKETS, Spec, build_resource
 from postgres.expansion.leftovers import find_leftovers, find_owners, must_be_settled
 from postgres.expansion.stage import Stage, with_migrations
 
@@ -140,3 +141,26 @@ def test_let_through_a_foreign_key_of_an_unsharded_table_leaves_a_slot_behind(fi
 def test_let_through_a_deferrable_primary_key_fails_every_update_meanwhile(filled: Stage) -> None:
     with pytest.raises(errors.ObjectNotInPrerequisiteState):
         run(filled, with_migrations(DEFERRABLE), "UPDATE flights SET payload = 'written'")
+
+
+COLLATION = "CREATE COLLATION IF NOT EXISTS ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false);"
+KEYED = "CREATE TABLE people (name text COLLATE ci PRIMARY KEY) PARTITION BY HASH (name)"
+BUCKET = "SELECT n FROM generate_series(0, 15) AS n WHERE satisfies_hash_partition('people'::regclass, 16, n, %s::text)"
+
+
+def test_a_key_whose_collation_is_not_deterministic_is_refused(stage: Stage) -> None:
+    people = {"name": "people", "key": ["name"], "buckets": BUCKETS}
+    tables = [*build_resource(2)["spec"]["tables"], people]
+    refused = run(stage, with_migrations(COLLATION + KEYED) | {"tables": tables})
+    assert isinstance(refused, Refuse)
+    assert refused.reason == "KeyCollationNotDeterministic"
+    assert "(name)" in refused.message
+
+
+def test_let_through_such_a_key_has_other_buckets_than_clients_compute(stage: Stage) -> None:
+    names = [f"Name {number}" for number in range(100)]
+    with stage.source.connect() as connection:
+        connection.execute((COLLATION + KEYED).encode())
+        servers = [connection.execute(BUCKET, (name,)).fetchone() for name in names]
+    clients = [(bucket_function(("text",), BUCKETS)(name),) for name in names]
+    assert sum(mine != theirs for mine, theirs in zip(clients, servers, strict=True)) > 80

@@ -45,6 +45,7 @@ UNFIT: list[tuple[dict[str, Any], str, str]] = [
         "notes, which is not sharded, has a foreign key to",
     ),
     ({"has_deferrable_key": True}, "DeferrablePrimaryKey", "flights has a DEFERRABLE primary key"),
+    ({"nondeterministic_key": ("tailnum",)}, "KeyCollationNotDeterministic", "not deterministic (tailnum)"),
     ({"key_types": ("bigint",)}, "KeyTypesDiffer", "flights has (bigint), planes has (text)"),
 ]
 

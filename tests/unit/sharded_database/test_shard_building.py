@@ -129,11 +129,12 @@ def test_a_table_is_found_with_its_keys_and_whether_clients_know_it() -> None:
         "foreign_keys_to": [],
         "referenced_by": ["notes"],
         "has_deferrable_key": True,
+        "nondeterministic_key": ["tailnum"],
     }
     catalog = Catalog(1, [], 1, {"flights": found}, {}, {"registered": [("flights",)]})
     (table,) = build_shard("s0", catalog, WANTED.groups).tables.values()
     key = ("tailnum",)
-    assert table == TableFindings("p", "h", key, ("text",), ("tailnum", "seq"), (), True, ("notes",), True)
+    assert table == TableFindings("p", "h", key, ("text",), ("tailnum", "seq"), (), True, ("notes",), True, key)
 
 
 @pytest.mark.parametrize(("state", "is_finished"), [("Running", False), ("Completed", True)])

@@ -88,6 +88,7 @@ TABLE_COLUMNS = (
     "foreign_keys_to",
     "referenced_by",
     "has_deferrable_key",
+    "nondeterministic_key",
 )
 
 TABLES = """
@@ -104,7 +105,10 @@ SELECT relname, relkind::text, coalesce(partstrat::text, ''),
     ARRAY(SELECT DISTINCT other.relname::text FROM pg_constraint JOIN pg_class AS other ON other.oid = conrelid
           WHERE contype = 'f' AND conparentid = 0 AND (confrelid = pg_class.oid
               OR confrelid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = pg_class.oid))),
-    EXISTS (SELECT FROM pg_index WHERE indrelid = pg_class.oid AND indisprimary AND NOT indimmediate)
+    EXISTS (SELECT FROM pg_index WHERE indrelid = pg_class.oid AND indisprimary AND NOT indimmediate),
+    ARRAY(SELECT attname::text FROM unnest(partattrs::int2[], partcollation::oid[]) AS key (number, used)
+          JOIN pg_attribute ON attnum = number AND attrelid = pg_class.oid
+          WHERE EXISTS (SELECT FROM pg_collation AS c WHERE c.oid IN (used, attcollation) AND NOT collisdeterministic))
 FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
 LEFT JOIN pg_partitioned_table ON partrelid = pg_class.oid
 WHERE nspname = 'public' AND relkind IN ('r', 'p', 'v', 'm', 'f') AND relname = ANY(%s)
