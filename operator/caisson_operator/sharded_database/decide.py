@@ -7,6 +7,7 @@ from caisson_operator.core.decisions import Decision, Plan, Refuse, Settled, Wai
 
 from . import steps
 from .configuring import decide_settings, wait_for_standbys
+from .copy_room import explain_no_room
 from .draining import decide_drains, wait_for_drains
 from .expansion import decide_expansion, decide_roll_forward, plan_expansion, settle_gates
 from .failovers import wait_for_history
@@ -104,6 +105,9 @@ def _start_expansion(wanted: Wanted, observed: Observed) -> Decision:
     groups = plan_expansion(wanted.groups, observed.shards, wanted.shards, number, wanted.pace)
     if not groups:
         return Settled()
+    for group in groups:
+        if no_room := explain_no_room(observed.shards[group.source], observed.shards[group.target], ()):
+            return Refuse("NoRoomForCopies", no_room)
     begin = len(set(owners(observed.shards).values()))
     start = steps.StartExpansion(wanted.shards[0], number, begin, len(wanted.shards), groups)
     moving = sum(len(group.buckets) for group in groups)

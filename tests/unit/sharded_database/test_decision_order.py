@@ -210,6 +210,15 @@ def test_refuses_to_expand_a_database_whose_fence_could_be_lost() -> None:
     assert "set spec.durability to synchronous first" in decision.message
 
 
+def test_refuses_an_expansion_that_no_shard_has_a_worker_for() -> None:
+    wanted = build_wanted(3)
+    shards = grow(wanted)
+    decision = decide(wanted, observe(wanted, {**shards, "s2": replace(shards["s2"], spare_workers=1)}))
+    assert isinstance(decision, Refuse)
+    assert decision.reason == "NoRoomForCopies"
+    assert "s2 has 1 logical replication workers to spare" in decision.message
+
+
 def refer_to_airlines(shards: dict[str, Shard]) -> dict[str, Shard]:
     tables = shards["s0"].tables
     unfit = {**tables, "flights": replace(tables["flights"], foreign_keys_to=("airlines",))}

@@ -144,6 +144,11 @@ OWN: dict[str, str] = {
         FROM pg_subscription LEFT JOIN pg_subscription_rel ON srsubid = oid
         WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())
         GROUP BY oid, subname, subenabled""",
+    # Of what the server runs with: a subscription has a worker and an origin, a slot mostly a WAL sender. The launcher is a worker too.
+    "spare": """SELECT least(current_setting('max_logical_replication_workers')::int, current_setting('max_worker_processes')::int - 1,
+            current_setting('max_replication_slots')::int) - (SELECT count(*) FROM pg_subscription)::int,
+        least(current_setting('max_replication_slots')::int, current_setting('max_wal_senders')::int)
+            - (SELECT count(*) FROM pg_replication_slots)::int""",
     "sentinels": """SELECT relname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
         WHERE nspname = 'caisson' AND relkind = 'r' AND relname LIKE 'sentinel\\_%'""",
     "arrived": """SELECT relname, greatest(n_tup_ins, 0) + coalesce((SELECT sum(tuples_processed)
