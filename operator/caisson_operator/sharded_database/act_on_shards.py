@@ -105,7 +105,8 @@ class ShardActor:
             case steps.FinishExpansion():
                 await records.finish_expansion(connection, step.number, step.pause_milliseconds)
             case steps.DropSyncSlots():
-                await copying.drop_sync_slots(connection)
+                subscribers = [await self.sessions.get(name) for name in step.subscribers]
+                await copying.drop_sync_slots(connection, subscribers)
             case steps.EndFences():
                 await fence.end_fences(connection)
             case steps.SettleGates():

@@ -117,7 +117,7 @@ def _finish(
     if len(moved) < len(expansion.groups):
         return Settled()
     pauses = tuple(v.record.pause_milliseconds for v in views if v.record and v.record.pause_milliseconds is not None)
-    sweep = tuple(steps.DropSyncSlots(name) for name in shards)
+    sweep = tuple(steps.DropSyncSlots(name, tuple(shards)) for name in shards)
     finish = steps.FinishExpansion(min(shards), expansion.number, pauses)
     return Plan((*sweep, finish), "Finishing", "every bucket has moved and nothing is left to clean")
 

@@ -187,7 +187,12 @@ class FinishExpansion(OnShard):
 
 @dataclass(frozen=True, slots=True)
 class DropSyncSlots(OnShard):
-    """Slots of initial copies that died half-way; made by PostgreSQL itself, under names of its own."""
+    """Slots of initial copies that died half-way; made by PostgreSQL itself, under names of its own.
+
+    Those of subscriptions that `subscribers` (shards) had and have no more.
+    """
+
+    subscribers: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
