@@ -13,7 +13,7 @@ from .access import Access, last_beat, send_beat
 from .catalog import Feed
 from .server import EngineError, Server
 
-_SYNC_SLOT = re.compile(r"^pg_\d+_sync_\d+_\d+$")
+_SYNC_SLOT = re.compile(r"^pg_\d+_sync_\d+_1$")  # of a database's own systems, which are all 1 here
 
 
 def create_target_leaves(access: Access, step: steps.CreateTargetLeaves) -> Iterator[str]:

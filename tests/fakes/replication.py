@@ -24,6 +24,8 @@ def copy_tables(servers: Mapping[str, Server], link: str) -> None:
     if not found:
         return
     source, target, feed = found
+    if len(target.live.feeds) >= target.workers:
+        return  # no worker is left for a copy, and nobody is told
     copied = dict(feed.copied)
     for table in [t for t, at in copied.items() if at is None]:
         if not target.live.rows.get(table):

@@ -55,6 +55,7 @@ class Server:
     on_acknowledged: Callable[[tuple[str, str, int | None]], None] = lambda write: None
     prepared_transactions: int = 0
     has_long_reader: bool = False
+    workers: int = 32  # of logical replication: one a subscription, and one while it makes its initial copy
     is_standby_away: bool = False  # it does not come back by itself
     is_up: bool = True
 

@@ -141,6 +141,7 @@ class Shards:
                 )
                 for link, feed in live.feeds.items()
             },
+            spare_workers=server.workers - len(live.feeds),
             sentinels=live.sentinels,
             records={key: record for key, record in live.records.items() if key[0] == latest},
             rows_arrived={t: len(live.rows.get(t, {})) for feed in live.feeds.values() for t in feed.copied},

@@ -2,6 +2,9 @@
 
 import pytest
 
+from caisson_operator.sharded_database import expansion
+
+from .invariants import NoWayForward
 from .simulation import EVENTS, Simulation, each_moment, has_standbys
 
 
@@ -34,3 +37,21 @@ def test_completes_when_the_leader_dies_again_at_every_moment_of_the_recovery(ev
             EVENTS[event](sim)
             for successor in each_moment(sim):
                 successor.run()
+
+
+def few_workers() -> Simulation:
+    """Four groups, and workers for two of them."""
+    sim = Simulation.of(1, 2, buckets=8)
+    sim.shards.servers["s1"].workers = 3
+    return sim
+
+
+def test_groups_are_copied_in_waves_where_workers_are_few() -> None:
+    ends = [successor.run() for successor in each_moment(few_workers())]
+    assert len(ends) > 100
+
+
+def test_without_the_waves_an_expansion_has_no_way_forward(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(expansion, "explain_no_room", lambda *_: "")
+    with pytest.raises(NoWayForward):
+        few_workers().run()

@@ -105,7 +105,8 @@ class ShardActor:
             case steps.FinishExpansion():
                 await records.finish_expansion(connection, step.number, step.pause_milliseconds)
             case steps.DropSyncSlots():
-                await copying.drop_sync_slots(connection)
+                subscribers = [await self.sessions.get(name) for name in step.subscribers]
+                await copying.drop_sync_slots(connection, subscribers)
             case steps.EndFences():
                 await fence.end_fences(connection)
             case steps.SettleGates():
@@ -135,6 +136,7 @@ class ShardActor:
             case steps.BuildIndexes():
                 await copying.build_indexes(target, group)
             case steps.Verify():
+                await opening.rehearse(target, group)
                 await self._verify(group)
             case steps.Fence():
                 self._fenced_at[group.link] = await fence.fence(self.sessions, group, self.drill)

@@ -10,22 +10,11 @@ from .observed import Observed, find_latest, find_running, owners
 from .protection import explain_blocked, explain_unprotected, list_unprotected
 from .replacing import explain_lost
 from .schema import is_expanding, pending_migrations
+from .table_faults import FAULTS
 from .updating import decide_updates
 from .wanted import Wanted
 
-_SCHEMA_REASONS = frozenset(
-    [
-        "MigrationFailed",
-        "MigrationChanged",
-        "TableMissing",
-        "TableNotPartitioned",
-        "WrongPartitionKey",
-        "NoPrimaryKey",
-        "KeyTypesDiffer",
-        "KeyTypeNotSupported",
-        "ForeignKeyBetweenShardedTables",
-    ]
-)
+_SCHEMA_REASONS = FAULTS | {"MigrationFailed", "MigrationChanged"}
 
 
 def build_conditions(wanted: Wanted, observed: Observed, decision: Decision) -> tuple[Condition, ...]:

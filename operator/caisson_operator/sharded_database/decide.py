@@ -1,22 +1,25 @@
 """What to do next about one ShardedDatabase: the room's decisions in their order. Pure."""
 
+from collections.abc import Mapping
+
 from caisson_operator.api.sharded_database_spec import Durability
 from caisson_operator.core.decisions import Decision, Plan, Refuse, Settled, Wait, decide_first
 
 from . import steps
 from .configuring import decide_settings, wait_for_standbys
+from .copy_room import explain_no_room
 from .draining import decide_drains, wait_for_drains
 from .expansion import decide_expansion, decide_roll_forward, plan_expansion, settle_gates
 from .failovers import wait_for_history
 from .growing import decide_growth, judge_growth
 from .logins import decide_logins, explain_rotation
 from .member_passwords import decide_member_passwords, explain_member_rotation
-from .observed import Expansion, Observed, find_latest, find_running, owners
+from .observed import Expansion, Observed, Shard, find_latest, find_running, owners
 from .operator_passwords import decide_operator_passwords, explain_operator_rotation
 from .protection import wait_for_synchronous_standbys
 from .provisioning import decide_provisioning
 from .replacing import decide_replacement
-from .schema import decide_schema
+from .schema import decide_schema, pending_migrations, refuse_unfit_tables
 from .switchover import decide_switchover
 from .updating import decide_mending, decide_updates
 from .wanted import Wanted
@@ -59,7 +62,7 @@ def decide(wanted: Wanted, observed: Observed) -> Decision:
 
 
 def _refuse_expansion(wanted: Wanted, observed: Observed) -> Decision:
-    """Before a new shard is made: a fence whose commit is lost in a failover would make two owners.
+    """Before a new shard is made: a fence whose commit is lost in a failover would make two owners, and some tables cannot move.
 
     Where nobody owns a bucket yet the database itself is being made, maybe after a crash in the middle, and nothing moves.
     """
@@ -70,7 +73,13 @@ def _refuse_expansion(wanted: Wanted, observed: Observed) -> Decision:
             "a database with several members a shard must be synchronous before it can expand: "
             "set spec.durability to synchronous first",
         )
-    return Settled()
+    return _refuse_unfit_tables(wanted, observed.shards) if is_growing else Settled()
+
+
+def _refuse_unfit_tables(wanted: Wanted, shards: Mapping[str, Shard]) -> Decision:
+    """A migration that waits may be the one that mends a table, and comes once the new shard is there."""
+    is_migrated = not any(pending_migrations(wanted, shard) for shard in shards.values())
+    return refuse_unfit_tables(wanted, shards) if is_migrated else Settled()
 
 
 def _go_on_expanding(wanted: Wanted, observed: Observed, running: Expansion) -> Decision:
@@ -96,6 +105,9 @@ def _start_expansion(wanted: Wanted, observed: Observed) -> Decision:
     groups = plan_expansion(wanted.groups, observed.shards, wanted.shards, number, wanted.pace)
     if not groups:
         return Settled()
+    for group in groups:
+        if no_room := explain_no_room(observed.shards[group.source], observed.shards[group.target], ()):
+            return Refuse("NoRoomForCopies", no_room)
     begin = len(set(owners(observed.shards).values()))
     start = steps.StartExpansion(wanted.shards[0], number, begin, len(wanted.shards), groups)
     moving = sum(len(group.buckets) for group in groups)

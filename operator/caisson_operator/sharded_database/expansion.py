@@ -19,9 +19,11 @@ from caisson_operator.core.decisions import Decision, Plan, Settled, Step, Wait,
 from caisson_operator.core.layout import SwitchGroup, TableGroup
 
 from . import steps
+from .copy_room import explain_no_room
 from .observed import Expansion, Shard, owners
 from .placement import Move, form_switch_groups, plan_moves
 from .switch_groups import GroupView, Stage, read_stage, view_groups
+from .table_faults import find_fault
 
 MAX_LAG_BYTES = 1_000_000  # a fence drains what is left: about ten milliseconds of WAL
 LOOK_AGAIN_SECONDS = 2.0
@@ -63,12 +65,14 @@ def decide_expansion(expansion: Expansion, shards: Mapping[str, Shard], pace: Pa
         lambda: _clean(at(Stage.OPEN)),
         lambda: _finish(expansion, shards, views, at(Stage.MOVED)),
         lambda: Wait("Paused", "spec.expansion.paused is true", 10) if pace.is_paused else Settled(),
+        lambda: _wait_for_fit_tables(views),
         lambda: _reset(at(Stage.STALE)),
         lambda: _copy(at(Stage.ABSENT, Stage.PREPARING), at(Stage.COPYING), pace),
         lambda: _index(at(Stage.INDEXING)),
-        lambda: _wait_for_copies(at(Stage.ABSENT, Stage.PREPARING, Stage.COPYING)),
+        lambda: _wait_for_copies(at(Stage.PREPARING, Stage.COPYING)),
         lambda: _verify(at(Stage.SYNCED)),
         lambda: _wait_for_shards(expansion, views),
+        lambda: _wait_for_room(at(Stage.ABSENT), at(Stage.VERIFIED)),
         lambda: _switch(at(Stage.VERIFIED), views, pace, now),
     )
     decision = decide_first(*checks)
@@ -113,9 +117,21 @@ def _finish(
     if len(moved) < len(expansion.groups):
         return Settled()
     pauses = tuple(v.record.pause_milliseconds for v in views if v.record and v.record.pause_milliseconds is not None)
-    sweep = tuple(steps.DropSyncSlots(name) for name in shards)
+    sweep = tuple(steps.DropSyncSlots(name, tuple(shards)) for name in shards)
     finish = steps.FinishExpansion(min(shards), expansion.number, pauses)
     return Plan((*sweep, finish), "Finishing", "every bucket has moved and nothing is left to clean")
+
+
+def _wait_for_fit_tables(views: Sequence[GroupView]) -> Decision:
+    """Whoever changes a table by hand meanwhile: what an ATTACH would refuse must not come to light behind a committed fence."""
+    sharded = {table.name for view in views for table in view.group.tables.tables}
+    for view in views:
+        for shard in (view.source, view.target):
+            for table in view.group.tables.tables:
+                found = shard.tables.get(table.name)
+                if found and (fault := find_fault(table, found, sharded)):
+                    return Wait(fault.reason, f"on {shard.name}: {fault.message}", 10)
+    return Settled()
 
 
 def _reset(stale: Sequence[GroupView]) -> Decision:
@@ -126,14 +142,22 @@ def _reset(stale: Sequence[GroupView]) -> Decision:
 
 
 def _copy(waiting: Sequence[GroupView], copying: Sequence[GroupView], pace: Pace) -> Decision:
-    """One copy at a time on each route from a source to a target, so that the load on a primary stays bounded."""
+    """One copy at a time on each route from a source to a target, so that the load on a primary stays bounded.
+
+    Whatever finds no room waits until others have switched.
+    """
     if pace.max_parallel_copies is not None and len(copying) >= pace.max_parallel_copies:
         return Settled()
     busy = {(view.group.source, view.group.target) for view in copying}
     for view in waiting:
-        if (view.group.source, view.group.target) not in busy:
+        has_begun = view.record is not None
+        if (view.group.source, view.group.target) not in busy and (has_begun or not _explain_no_room(view, copying)):
             return _plan_needed(view.preparing(), "Copying", f"starting the copy of switch group {view.group.number}")
     return Settled()
+
+
+def _explain_no_room(view: GroupView, copying: Sequence[GroupView]) -> str:
+    return explain_no_room(view.source, view.target, (other.group for other in copying))
 
 
 def _index(copied: Sequence[GroupView]) -> Decision:
@@ -152,6 +176,13 @@ def _wait_for_shards(expansion: Expansion, views: Sequence[GroupView]) -> Decisi
     if len(views) == len(expansion.groups):
         return Settled()
     return Wait("ShardsNotReady", "a shard of this expansion has no primary that can be reached", 1)
+
+
+def _wait_for_room(waiting: Sequence[GroupView], verified: Sequence[GroupView]) -> Decision:
+    """Where a group can switch, that makes room."""
+    if verified or not waiting:
+        return Settled()
+    return Wait("NoRoomForCopies", _explain_no_room(waiting[0], ()), LOOK_AGAIN_SECONDS)
 
 
 def _verify(synced: Sequence[GroupView]) -> Decision:

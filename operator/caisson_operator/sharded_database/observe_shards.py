@@ -40,6 +40,8 @@ def build_shard(name: str, catalog: Catalog, groups: Mapping[str, TableGroup]) -
         slots=dict(own["slots"]),
         lost_slots=frozenset(row[0] for row in own["lost_slots"]),
         subscriptions={row[0]: Subscription(*row[1:]) for row in own["subscriptions"]},
+        spare_workers=own["spare"][0][0] if own["spare"] else 0,
+        spare_slots=own["spare"][0][1] if own["spare"] else 0,
         sentinels=frozenset(row[0] for row in own["sentinels"]),
         records={(row[0], row[1]): GroupRecord(*row[2:]) for row in own["groups"]},
         rows_arrived=dict(own["arrived"]),
@@ -63,6 +65,7 @@ _OWN_KEYS = [
     "slots",
     "lost_slots",
     "subscriptions",
+    "spare",
     "sentinels",
     "groups",
     "arrived",
@@ -87,6 +90,9 @@ def _build_table(found: Mapping[str, Any], is_registered: bool) -> TableFindings
         primary_key=tuple(found["primary_key"]),
         foreign_keys_to=tuple(found["foreign_keys_to"]),
         is_registered=is_registered,
+        referenced_by=tuple(found["referenced_by"]),
+        has_deferrable_key=found["has_deferrable_key"],
+        nondeterministic_key=tuple(found["nondeterministic_key"]),
     )
 
 

@@ -57,6 +57,9 @@ class TableFindings:
     primary_key: tuple[str, ...] = ()
     foreign_keys_to: tuple[str, ...] = ()
     is_registered: bool = False
+    referenced_by: tuple[str, ...] = ()  # tables with a foreign key to this one, or to a leaf of it
+    has_deferrable_key: bool = False  # the primary key
+    nondeterministic_key: tuple[str, ...] = ()  # columns of the partition key whose collation is not deterministic
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,8 @@ class Shard:
     slots: Mapping[str, int] = field(default_factory=dict)  # name -> bytes of WAL it has not confirmed
     lost_slots: frozenset[str] = frozenset()  # whose WAL was removed, because it outgrew max_slot_wal_keep_size
     subscriptions: Mapping[str, Subscription] = field(default_factory=dict)
+    spare_workers: int = 32  # logical replication workers that no subscription, of whomever, has
+    spare_slots: int = 32
     sentinels: frozenset[str] = frozenset()
     records: Mapping[tuple[int, int], GroupRecord] = field(default_factory=dict)  # (expansion, number)
     rows_arrived: Mapping[str, int] = field(default_factory=dict)  # leaf name -> rows that its subscription has brought

@@ -3,16 +3,13 @@
 from collections.abc import Iterable, Mapping
 
 from caisson_operator.core.decisions import Decision, Plan, Refuse, Settled, Step, decide_first
-from caisson_operator.core.layout import SCHEMA_VERSION, Table, TableGroup
+from caisson_operator.core.layout import SCHEMA_VERSION, TableGroup
 
 from . import steps
 from .observed import Attachment, Shard, TableFindings, owners
 from .placement import place_initially
+from .table_faults import find_fault
 from .wanted import Migration, Wanted
-
-SUPPORTED_KEY_TYPES = frozenset(
-    ("smallint", "integer", "bigint", "text", "character varying", "uuid", "date", "timestamp with time zone")
-)
 
 
 def decide_schema(wanted: Wanted, shards: Mapping[str, Shard]) -> Decision:
@@ -40,7 +37,7 @@ def _settle_tables(wanted: Wanted, shards: Mapping[str, Shard]) -> Decision:
     return decide_first(
         lambda: _refuse_changed_migrations(wanted, shards),
         lambda: _migrate(wanted, shards),
-        lambda: _refuse_unfit_tables(wanted, shards),
+        lambda: refuse_unfit_tables(wanted, shards),
         lambda: _register(wanted, shards),
         lambda: _place(wanted, shards),
     )
@@ -82,12 +79,12 @@ def _migrate(wanted: Wanted, shards: Mapping[str, Shard]) -> Decision:
     return _plan(todo, "Migrating", f"applying {len(todo)} migrations")
 
 
-def _refuse_unfit_tables(wanted: Wanted, shards: Mapping[str, Shard]) -> Decision:
+def refuse_unfit_tables(wanted: Wanted, shards: Mapping[str, Shard]) -> Decision:
     """The first reason, if there is one, why a table cannot be spread over shards as it is declared."""
     sharded = {table.name for table in wanted.tables}
     for shard in shards.values():
         for table in wanted.tables:
-            refusal = _find_fault(table, shard.tables.get(table.name, TableFindings()), sharded)
+            refusal = find_fault(table, shard.tables.get(table.name, TableFindings()), sharded)
             if refusal:
                 return refusal
         for group in wanted.groups.values():
@@ -96,36 +93,6 @@ def _refuse_unfit_tables(wanted: Wanted, shards: Mapping[str, Shard]) -> Decisio
                 told = ", ".join(f"{name} has ({', '.join(of)})" for name, of in sorted(types.items()))
                 return Refuse("KeyTypesDiffer", f"tables of group {group.name} need keys of the same types: {told}")
     return Settled()
-
-
-def _find_fault(table: Table, found: TableFindings, sharded: set[str]) -> Refuse | None:
-    key = ", ".join(table.key)
-    if not found.kind:
-        return Refuse("TableMissing", f"table {table.name} is declared, but no migration has made it in schema public")
-    if found.kind != "p" or found.strategy != "h":
-        return Refuse("TableNotPartitioned", f"table {table.name} must be made with PARTITION BY HASH ({key})")
-    if found.partition_key != table.key:
-        actual = ", ".join(found.partition_key)
-        return Refuse(
-            "WrongPartitionKey", f"table {table.name} is partitioned by ({actual}), but declared with key ({key})"
-        )
-    if not set(table.key) <= set(found.primary_key):
-        return Refuse(
-            "NoPrimaryKey", f"table {table.name} needs a primary key that contains ({key}): without one it cannot move"
-        )
-    if not set(found.key_types) <= SUPPORTED_KEY_TYPES:
-        unknown = ", ".join(sorted(set(found.key_types) - SUPPORTED_KEY_TYPES))
-        return Refuse(
-            "KeyTypeNotSupported",
-            f"table {table.name} has a key of type {unknown}; supported: {', '.join(sorted(SUPPORTED_KEY_TYPES))}",
-        )
-    if others := sorted(set(found.foreign_keys_to) & sharded):
-        return Refuse(
-            "ForeignKeyBetweenShardedTables",
-            f"table {table.name} has a foreign key to {others[0]}: foreign keys between sharded tables are not supported, "
-            "since a leaf that is referenced cannot be detached. Drop the constraint",
-        )
-    return None
 
 
 def _register(wanted: Wanted, shards: Mapping[str, Shard]) -> Decision:

@@ -190,7 +190,12 @@ class FinishExpansion(OnShard):
 
 @dataclass(frozen=True, slots=True)
 class DropSyncSlots(OnShard):
-    """Slots of initial copies that died half-way; made by PostgreSQL itself, under names of its own."""
+    """Slots of initial copies that died half-way; made by PostgreSQL itself, under names of its own.
+
+    Those of subscriptions that `subscribers` (shards) had and have no more.
+    """
+
+    subscribers: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +274,8 @@ class BuildIndexes(OnGroup):
     """Every index of the parent, so that ATTACH adopts them; recorded when done."""
 
 
-class Verify(OnGroup): ...
+class Verify(OnGroup):
+    """The target would take the leaves (an ATTACH that is rolled back), and they hold the same rows."""
 
 
 class Fence(OnGroup):

@@ -42,3 +42,15 @@ def test_a_failed_reconcile_says_nothing_against_a_database_that_was_ready() -> 
 def test_a_failed_reconcile_is_the_reason_why_a_database_is_not_ready() -> None:
     found = {c["type"]: c for c in failure_status({}, "SpecInvalid", "spec.x: no")["conditions"]}
     assert (found["Ready"]["status"], found["Ready"]["reason"]) == ("False", "SpecInvalid")
+
+
+def test_an_expansion_that_runs_says_what_fails_and_one_that_is_over_stays_as_it_was() -> None:
+    running = {"phase": "Switching", "message": "switching group 1"}
+    over = {"phase": "Completed", "message": "completed", "finishedAt": "2026-01-01T12:00:00Z"}
+
+    def fail(expansion: dict[str, str]) -> object:
+        return failure_status({"status": {"expansion": expansion}}, "ReconcileFailed", "23503")["expansion"]
+
+    assert fail(running) == {"phase": "Switching", "message": "ReconcileFailed: 23503"}
+    assert fail(over) == over
+    assert "expansion" not in failure_status({}, "ReconcileFailed", "23503")

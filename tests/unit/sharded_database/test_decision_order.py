@@ -210,6 +210,46 @@ def test_refuses_to_expand_a_database_whose_fence_could_be_lost() -> None:
     assert "set spec.durability to synchronous first" in decision.message
 
 
+def test_refuses_an_expansion_that_no_shard_has_a_worker_for() -> None:
+    wanted = build_wanted(3)
+    shards = grow(wanted)
+    decision = decide(wanted, observe(wanted, {**shards, "s2": replace(shards["s2"], spare_workers=1)}))
+    assert isinstance(decision, Refuse)
+    assert decision.reason == "NoRoomForCopies"
+    assert "s2 has 1 logical replication workers to spare" in decision.message
+
+
+def refer_to_airlines(shards: dict[str, Shard]) -> dict[str, Shard]:
+    tables = shards["s0"].tables
+    unfit = {**tables, "flights": replace(tables["flights"], foreign_keys_to=("airlines",))}
+    return {**shards, "s0": replace(shards["s0"], tables=unfit)}
+
+
+def test_a_table_that_cannot_move_is_refused_before_a_new_shard_is_made() -> None:
+    before, wanted = build_wanted(2), build_wanted(3)
+    objects = provision(before, **certify(wanted))
+    decision = decide(wanted, observe(wanted, refer_to_airlines(settle(before)), objects))
+    assert reason(decision) == "ForeignKeyToUnshardedTable"
+
+
+def test_a_migration_that_may_mend_the_table_comes_first() -> None:
+    before, wanted = build_wanted(2), build_wanted(3)
+    unfit = refer_to_airlines(settle(before))
+    waiting = {**unfit, "s1": replace(unfit["s1"], migrations={})}
+    objects = provision(before, **certify(wanted))
+    assert reason(decide(wanted, observe(wanted, waiting, objects))) == "ApplyingObjects"
+
+
+def test_a_table_that_was_made_unfit_meanwhile_holds_an_expansion_up_but_no_committed_fence() -> None:
+    wanted = build_wanted(3)
+    shards = refer_to_airlines(begin_expansion(wanted))
+    decision = decide(wanted, observe(wanted, shards))
+    assert isinstance(decision, Wait)
+    assert decision.reason == "ForeignKeyToUnshardedTable"
+    assert decision.message.startswith("on s0: table flights")
+    assert reason(decide(wanted, observe(wanted, fence_first_group(shards)))) == "RollingForward"
+
+
 @pytest.mark.parametrize("spec", [{"membersPerShard": 1, "durability": "asynchronous"}, {"membersPerShard": 2}])
 def test_expands_where_no_commit_can_be_lost_in_a_failover(spec: dict[str, Any]) -> None:
     before, wanted = build_wanted(2, **spec), build_wanted(3, **spec)

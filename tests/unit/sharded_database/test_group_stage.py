@@ -1,9 +1,11 @@
 """What a switch group's copy has reached, and which is begun next. One whose slot is lost is taken back and copied again."""
 
 from dataclasses import replace
+from typing import Any
 
 from caisson_operator.core.decisions import Decision, Plan, Wait
 from caisson_operator.core.layout import Bucket, SwitchGroup
+from caisson_operator.sharded_database.copy_room import explain_no_room
 from caisson_operator.sharded_database.expansion import Pace, decide_expansion
 from caisson_operator.sharded_database.observed import (
     Attachment,
@@ -14,7 +16,7 @@ from caisson_operator.sharded_database.observed import (
     Shard,
     Subscription,
 )
-from caisson_operator.sharded_database.steps import DropSlot, ForgetGroup, Subscribe
+from caisson_operator.sharded_database.steps import DropSlot, Fence, ForgetGroup, OpenTarget, Subscribe
 from caisson_operator.sharded_database.switch_groups import GroupView, Stage, read_stage
 from fakes.observations import NOW, build_wanted
 
@@ -64,6 +66,45 @@ def begin_copies(max_parallel_copies: int | None) -> Decision:
     shards = {"s0": SOURCE, "s1": copying, "s2": owner, "s3": Shard("s3", timeline=1, has_synchronous_standby=True)}
     pace = Pace(2, 0.0, max_parallel_copies, is_paused=False, needs_standby=True)
     return decide_expansion(running, shards, pace, NOW)
+
+
+def expand_towards(**target: Any) -> Decision:
+    """The first group is verified; the second, on the same route, is not begun."""
+    second = replace(GROUP, number=2, buckets=(4,))
+    running = Expansion(1, (GROUP, second), 1, 2, is_finished=False, started_at=NOW)
+    owner = replace(SOURCE, shard_map={Bucket("aircraft", n): Claim("s0", 1) for n in (3, 4)})
+    verified = {(1, 1): GroupRecord(1, 1, NOW, NOW, is_indexed=True, is_verified=True)}
+    shards = {"s0": owner, "s1": replace(TARGET, records=verified, **target)}
+    return decide_expansion(running, shards, Pace(2, 0.0, None, is_paused=False, needs_standby=True), NOW)
+
+
+def test_a_group_is_copied_before_any_switches_where_there_is_room() -> None:
+    decision = expand_towards(spare_workers=2)
+    assert isinstance(decision, Plan)
+    assert isinstance(decision.steps[-1], Subscribe)
+
+
+def test_a_group_switches_to_make_room_for_the_next_copy() -> None:
+    decision = expand_towards(spare_workers=1)
+    assert isinstance(decision, Plan)
+    assert [type(step) for step in decision.steps] == [Fence, OpenTarget]
+
+
+def test_says_what_is_wanting_where_no_group_is_there_to_make_room() -> None:
+    running = Expansion(1, (GROUP,), 1, 2, is_finished=False, started_at=NOW)
+    owner = Shard("s0", timeline=1, has_synchronous_standby=True, shard_map=SOURCE.shard_map)
+    shards = {"s0": owner, "s1": Shard("s1", timeline=1, has_synchronous_standby=True, spare_workers=1)}
+    decision = decide_expansion(running, shards, Pace(1, 0.0, None, is_paused=False, needs_standby=True), NOW)
+    assert isinstance(decision, Wait)
+    assert decision.reason == "NoRoomForCopies"
+    assert "s1 has 1 logical replication workers to spare, and a copy needs 2" in decision.message
+
+
+def test_copies_that_run_count_for_a_worker_and_a_slot_more() -> None:
+    source, target = replace(SOURCE, spare_slots=7), replace(TARGET, spare_workers=3)
+    assert not explain_no_room(source, target, [GROUP])
+    assert explain_no_room(source, replace(target, spare_workers=2), [GROUP]).startswith("s1 has 1")
+    assert explain_no_room(replace(source, spare_slots=6), target, [GROUP]).startswith("s0 has 5 replication slots")
 
 
 def test_each_route_copies_at_the_same_time() -> None:

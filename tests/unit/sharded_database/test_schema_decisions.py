@@ -9,7 +9,8 @@ from caisson_operator.core.decisions import Plan, Refuse, Settled
 from caisson_operator.core.layout import Bucket
 from caisson_operator.sharded_database import steps
 from caisson_operator.sharded_database.observed import Expansion, TableFindings
-from caisson_operator.sharded_database.schema import SUPPORTED_KEY_TYPES, decide_schema
+from caisson_operator.sharded_database.schema import decide_schema
+from caisson_operator.sharded_database.table_faults import FAULTS, SUPPORTED_KEY_TYPES
 from fakes.observations import FIT, FLIGHTS, NOW, build_wanted, settle
 
 WANTED = build_wanted(2)
@@ -35,7 +36,16 @@ UNFIT: list[tuple[dict[str, Any], str, str]] = [
     ({"primary_key": ()}, "NoPrimaryKey", "needs a primary key that contains (tailnum)"),
     ({"primary_key": ("seq",)}, "NoPrimaryKey", "needs a primary key that contains (tailnum)"),
     ({"key_types": ("numeric",)}, "KeyTypeNotSupported", "has a key of type numeric; supported: bigint"),
-    ({"foreign_keys_to": ("planes",)}, "ForeignKeyBetweenShardedTables", "foreign key to planes"),
+    ({"foreign_keys_to": ("planes",)}, "ForeignKeyBetweenShardedTables", "foreign key from flights to planes"),
+    ({"foreign_keys_to": ("flights",)}, "ForeignKeyBetweenShardedTables", "foreign key from flights to flights"),
+    ({"foreign_keys_to": ("airlines",)}, "ForeignKeyToUnshardedTable", "flights has a foreign key to airlines"),
+    (
+        {"referenced_by": ("notes",)},
+        "ForeignKeyFromUnshardedTable",
+        "notes, which is not sharded, has a foreign key to",
+    ),
+    ({"has_deferrable_key": True}, "DeferrablePrimaryKey", "flights has a DEFERRABLE primary key"),
+    ({"nondeterministic_key": ("tailnum",)}, "KeyCollationNotDeterministic", "not deterministic (tailnum)"),
     ({"key_types": ("bigint",)}, "KeyTypesDiffer", "flights has (bigint), planes has (text)"),
 ]
 
@@ -63,8 +73,8 @@ def test_takes_every_supported_key_type(type: str) -> None:
     assert decide_schema(WANTED, shards) == Settled()
 
 
-def test_a_foreign_key_to_a_table_that_is_not_sharded_is_no_trouble() -> None:
-    assert decide_with(tables=find(foreign_keys_to=("airlines",))) == Settled()
+def test_every_fault_is_known_to_the_condition_that_tells_it() -> None:
+    assert {reason for _, reason, _ in UNFIT} == FAULTS
 
 
 def test_a_primary_key_may_contain_more_than_the_sharding_key() -> None:

@@ -105,6 +105,7 @@ def test_names_counts_and_sets_are_read() -> None:
     shard = build(
         publications=[("caisson_1_1",)],
         slots=[("caisson_1_1", 1024), ("pg_1_sync_2_3", 0)],
+        spare=[(31, 60)],
         sentinels=[("sentinel_1_1",)],
         arrived=[("flights_b5", 12)],
         open_fences=[(1,)],
@@ -115,6 +116,7 @@ def test_names_counts_and_sets_are_read() -> None:
     assert shard.publications == {"caisson_1_1"}
     assert shard.slots == {"caisson_1_1": 1024, "pg_1_sync_2_3": 0}
     assert (shard.sentinels, shard.rows_arrived) == ({"sentinel_1_1"}, {"flights_b5": 12})
+    assert (shard.spare_workers, shard.spare_slots) == (31, 60)
     assert (shard.open_fences, shard.prepared_transactions) == (1, 2)
     assert (shard.known_shards, shard.migrations) == ({"s0", "s1"}, {"001": "sum"})
 
@@ -127,10 +129,14 @@ def test_a_table_is_found_with_its_keys_and_whether_clients_know_it() -> None:
         "key_types": ["text"],
         "primary_key": ["tailnum", "seq"],
         "foreign_keys_to": [],
+        "referenced_by": ["notes"],
+        "has_deferrable_key": True,
+        "nondeterministic_key": ["tailnum"],
     }
     catalog = Catalog(1, [], 1, {"flights": found}, {}, {"registered": [("flights",)]})
     (table,) = build_shard("s0", catalog, WANTED.groups).tables.values()
-    assert table == TableFindings("p", "h", ("tailnum",), ("text",), ("tailnum", "seq"), (), is_registered=True)
+    key = ("tailnum",)
+    assert table == TableFindings("p", "h", key, ("text",), ("tailnum", "seq"), (), True, ("notes",), True, key)
 
 
 @pytest.mark.parametrize(("state", "is_finished"), [("Running", False), ("Completed", True)])

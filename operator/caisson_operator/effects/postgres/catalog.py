@@ -78,7 +78,18 @@ FROM pg_stat_replication AS r JOIN pg_stat_activity AS a USING (pid)
 WHERE r.state = 'streaming' AND a.datname IS NULL
 """
 
-TABLE_COLUMNS = ("name", "kind", "strategy", "partition_key", "key_types", "primary_key", "foreign_keys_to")
+TABLE_COLUMNS = (
+    "name",
+    "kind",
+    "strategy",
+    "partition_key",
+    "key_types",
+    "primary_key",
+    "foreign_keys_to",
+    "referenced_by",
+    "has_deferrable_key",
+    "nondeterministic_key",
+)
 
 TABLES = """
 SELECT relname, relkind::text, coalesce(partstrat::text, ''),
@@ -90,7 +101,14 @@ SELECT relname, relkind::text, coalesce(partstrat::text, ''),
           JOIN pg_attribute ON attnum = number
           WHERE indrelid = pg_class.oid AND indisprimary AND attrelid = indrelid),
     ARRAY(SELECT DISTINCT target.relname::text FROM pg_constraint JOIN pg_class AS target ON target.oid = confrelid
-          WHERE conrelid = pg_class.oid AND contype = 'f')
+          WHERE conrelid = pg_class.oid AND contype = 'f'),
+    ARRAY(SELECT DISTINCT other.relname::text FROM pg_constraint JOIN pg_class AS other ON other.oid = conrelid
+          WHERE contype = 'f' AND conparentid = 0 AND (confrelid = pg_class.oid
+              OR confrelid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = pg_class.oid))),
+    EXISTS (SELECT FROM pg_index WHERE indrelid = pg_class.oid AND indisprimary AND NOT indimmediate),
+    ARRAY(SELECT attname::text FROM unnest(partattrs::int2[], partcollation::oid[]) AS key (number, used)
+          JOIN pg_attribute ON attnum = number AND attrelid = pg_class.oid
+          WHERE EXISTS (SELECT FROM pg_collation AS c WHERE c.oid IN (used, attcollation) AND NOT collisdeterministic))
 FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
 LEFT JOIN pg_partitioned_table ON partrelid = pg_class.oid
 WHERE nspname = 'public' AND relkind IN ('r', 'p', 'v', 'm', 'f') AND relname = ANY(%s)
@@ -126,6 +144,11 @@ OWN: dict[str, str] = {
         FROM pg_subscription LEFT JOIN pg_subscription_rel ON srsubid = oid
         WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())
         GROUP BY oid, subname, subenabled""",
+    # Of what the server runs with: a subscription has a worker and an origin, a slot mostly a WAL sender. The launcher is a worker too.
+    "spare": """SELECT least(current_setting('max_logical_replication_workers')::int, current_setting('max_worker_processes')::int - 1,
+            current_setting('max_replication_slots')::int) - (SELECT count(*) FROM pg_subscription)::int,
+        least(current_setting('max_replication_slots')::int, current_setting('max_wal_senders')::int)
+            - (SELECT count(*) FROM pg_replication_slots)::int""",
     "sentinels": """SELECT relname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
         WHERE nspname = 'caisson' AND relkind = 'r' AND relname LIKE 'sentinel\\_%'""",
     "arrived": """SELECT relname, greatest(n_tup_ins, 0) + coalesce((SELECT sum(tuples_processed)

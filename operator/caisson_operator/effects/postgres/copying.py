@@ -4,6 +4,9 @@ Everything carries names that follow from the group (core/layout.py), so each ef
 whoever comes after a crash.
 """
 
+import re
+from collections.abc import Iterable
+
 from psycopg import errors, sql
 
 from caisson_operator.core.decisions import HeldUp
@@ -65,12 +68,22 @@ async def unsubscribe(target: Connection, group: SwitchGroup) -> None:
 
 
 async def drop_slot(source: Connection, group: SwitchGroup) -> None:
-    await _drop_slots(source, "slot_name = %s", group.link)
+    await _drop_slot(source, group.link)
 
 
-async def drop_sync_slots(source: Connection) -> None:
-    """What an initial copy that died half-way left behind: pg_<subscription>_sync_<table>_<system>."""
-    await _drop_slots(source, "slot_name ~ %s", r"^pg_\d+_sync_\d+_\d+$")
+async def drop_sync_slots(source: Connection, subscribers: Iterable[Connection]) -> None:
+    """What an initial copy that died half-way left behind: pg_<subscription>_sync_<table>_<system>.
+
+    Only where the system is one of the subscribers' and has no such subscription any more: others have slots of such names too.
+    """
+    living: dict[str, set[str]] = {}
+    for subscriber in subscribers:
+        for system, subscriptions in await fetch_all(subscriber, SUBSCRIPTIONS):
+            living.setdefault(system, set()).update(subscriptions)
+    for (slot,) in await fetch_all(source, "SELECT slot_name FROM pg_replication_slots"):
+        match = SYNC_SLOT.match(slot)
+        if match and match["system"] in living and match["subscription"] not in living[match["system"]]:
+            await _drop_slot(source, slot)
 
 
 async def drop_publication(source: Connection, group: SwitchGroup) -> None:
@@ -139,18 +152,12 @@ async def _create_sentinel(connection: Connection, group: SwitchGroup) -> None:
     )
 
 
-async def _drop_slots(source: Connection, condition: str, name: str) -> None:
+async def _drop_slot(source: Connection, name: str) -> None:
     """Ends the slot's reader first; a reader that does not go in time holds the step up, not the process."""
-    ended = await fetch_value(
-        source,
-        f"SELECT bool_and(pg_terminate_backend(active_pid, 5000)) FROM pg_replication_slots WHERE active_pid IS NOT NULL AND {condition}",
-        (name,),
-    )
+    ended = await fetch_value(source, END_READER, (name,))
     if ended is False:
         raise HeldUp("SlotInUse", f"the reader of slot {name} has not ended yet", 1)
-    await source.execute(
-        f"SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE {condition}", (name,)
-    )
+    await source.execute(DROP_SLOT, (name,))
 
 
 async def _exists(connection: Connection, leaf: Leaf) -> bool:
@@ -182,6 +189,16 @@ def _quoted_parent(leaf: Leaf) -> str:
 def _pair(leaf: Leaf) -> dict[str, str]:
     return {"leaf": _quoted(leaf), "parent": _quoted_parent(leaf), "suffix": f"_b{leaf.bucket.number}"}
 
+
+SYNC_SLOT = re.compile(r"^pg_(?P<subscription>\d+)_sync_\d+_(?P<system>\d+)$")
+
+END_READER = """
+SELECT pg_terminate_backend(active_pid, 5000) FROM pg_replication_slots WHERE active_pid IS NOT NULL AND slot_name = %s
+"""
+
+DROP_SLOT = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s"
+
+SUBSCRIPTIONS = "SELECT system_identifier::text, ARRAY(SELECT oid::text FROM pg_subscription) FROM pg_control_system()"
 
 COPIED = """
 UPDATE caisson.switch_group SET copied_at = coalesce(copied_at, clock_timestamp()) WHERE expansion = %s AND number = %s

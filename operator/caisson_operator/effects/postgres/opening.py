@@ -49,7 +49,21 @@ async def open_target(source: Connection, target: Connection, group: SwitchGroup
         await target.execute(sql.SQL(";").join(parts))
     except (errors.LockNotAvailable, errors.DeadlockDetected) as error:
         await target.execute("ROLLBACK")
-        raise HeldUp("AttachHeldUp", f"{group.target} is busy with the new leaves", 0.02) from error
+        raise _attach_held_up(group) from error
+
+
+async def rehearse(target: Connection, group: SwitchGroup) -> None:
+    """Attach the leaves and roll back: whatever the server would refuse is raised here, where writes go on.
+
+    Only the subscription waits meanwhile, for the locks of a few milliseconds.
+    """
+    _, attachments = await _read_target(target, group)
+    try:
+        await target.execute(sql.SQL(";").join([BEGIN_OPENING, *attachments]))
+    except (errors.LockNotAvailable, errors.DeadlockDetected) as error:
+        raise _attach_held_up(group) from error
+    finally:
+        await target.execute("ROLLBACK")
 
 
 async def settle_gates(connection: Connection) -> None:
@@ -58,6 +72,10 @@ async def settle_gates(connection: Connection) -> None:
         await connection.execute(LIFT_EPOCHS)
         await connection.execute(LIFT_GATES)
         await connection.execute(f"NOTIFY {MAP_CHANNEL}")
+
+
+def _attach_held_up(group: SwitchGroup) -> HeldUp:
+    return HeldUp("AttachHeldUp", f"{group.target} is busy with the new leaves", 0.02)
 
 
 async def _read_source(source: Connection, group: SwitchGroup) -> tuple[int, dict[int, int]]:
