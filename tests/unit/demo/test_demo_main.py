@@ -4,14 +4,15 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from test_demo_musts import GOOD
 
 import demo.__main__ as program
 from demo.cluster import CommandFailedError
 from demo.musts import Figures
 from demo.story import Story
+from fakes.demo_figures import GOOD
 
 EARLIER = '{"rows": 1}'
 
@@ -46,7 +47,7 @@ def test_ends_well_if_every_must_holds(output: Path, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("missed", [{"writes_lost": 1}, {"pause_ms_p99": 201.0}, {"failover_seconds": None}])
 def test_a_missed_must_is_an_exit_code_and_in_the_figures(
-    missed: dict[str, float], output: Path, monkeypatch: pytest.MonkeyPatch
+    missed: dict[str, Any], output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     figures = replace(GOOD, **missed)
     assert play(monkeypatch, lambda story: figures) == program.MISSED
