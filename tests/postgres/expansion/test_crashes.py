@@ -13,6 +13,7 @@ import caisson
 from caisson_operator.core.decisions import Settled, Step
 from caisson_operator.effects.postgres.fence import Drill
 from postgres.clusters import Cluster
+from postgres.expansion.application import first_key_of
 from postgres.expansion.driver import Crash, Operator
 from postgres.expansion.leftovers import must_be_settled
 from postgres.expansion.load import RunningLoad, running_load
@@ -143,11 +144,6 @@ def test_a_server_dies_at_every_place_of_the_fence(stage: Stage, side: str) -> N
         stage.expand(drill=Drill(at=kill_once), survives_faults=True)
         must_be_whole(stage, load)
     assert left == []
-
-
-def first_key_of(bucket: int) -> str:
-    names = (f"K{number}" for number in range(10_000))
-    return next(name for name in names if caisson.bucket.bucket_function(("text",), 16)(name) == bucket)
 
 
 @pytest.mark.parametrize("place", ["after lock", "after durable write"])
