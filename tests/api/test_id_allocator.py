@@ -76,6 +76,7 @@ AT_BIRTH = [
 IN_LIFE = [
     Rule("mode stays", changed(server={"replicas": 2}), changed(mode="segment"), "mode is fixed once the allocator is made"),
     Rule("the store stays", changed(), changed(backend=on("database", database="other")), "backend is fixed"),
+    Rule("having a store stays", changed(), {"mode": "uuid7"}, "backend is fixed"),
     Rule("the layout stays", changed(snowflake={"reserve": "30s"}), changed(snowflake={"workerBits": 9}),
          "the layout is fixed"),
     Rule("the epoch stays", changed(), changed(snowflake={"epoch": "2020-01-01T00:00:00Z"}), "the layout is fixed"),

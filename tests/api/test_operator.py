@@ -15,14 +15,16 @@ import pytest
 import yaml
 
 from api.apiserver import REPOSITORY, ApiServer
+from api.deaf_relay import DeafRelay
 from api.test_rules import changed, database
+from caisson_operator.telemetry.health import CANARY_SILENCE_SECONDS
 
 PATIENCE_SECONDS = 60.0
 CANARY_AGE = 'caisson_watch_last_event_age_seconds{kind="ConfigMap"}'
 
 
-def wait_for(what: str, condition: Callable[[], bool]) -> None:
-    limit = time.monotonic() + PATIENCE_SECONDS
+def wait_for(what: str, condition: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
+    limit = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < limit, f"waited in vain for {what}"
         time.sleep(0.1)
@@ -64,6 +66,16 @@ class Operators:
                 [sys.executable, "-m", "api.counting_room"], env=environment, stderr=log, cwd=self.logs
             )
         self.running[name] = (process, port)
+
+    def go_through(self, port: int) -> int:
+        """Have the next ones talk to this port of loopback. Returns that of the API server."""
+        config = yaml.safe_load(self.server.kubeconfig.read_text())
+        cluster = config["clusters"][0]["cluster"]
+        host, _, behind = cluster["server"].rpartition(":")
+        cluster["server"] = f"{host}:{port}"
+        self.kubeconfig = self.logs / "kubeconfig"
+        self.kubeconfig.write_text(yaml.safe_dump(config))
+        return int(behind)
 
     def use_account(self, account: str) -> None:
         """Run the next ones with the rights of this service account of the namespace, and no more."""
@@ -171,6 +183,26 @@ def test_the_leader_hears_its_canary(server: ApiServer, namespace: str, operator
     wait_for("the canary", lambda: CANARY_AGE in operators.ask("one", "/metrics")[1])
     assert server.get("configmap", "caisson-canary", "-n", namespace)["data"]["holder"] == "one"
     assert operators.ask("one", "/healthz") == (200, "ok")
+
+
+def test_a_leader_whose_watches_have_gone_deaf_says_so_while_it_still_holds_the_lease(
+    server: ApiServer, namespace: str, operators: Operators
+) -> None:
+    """The requests of its Lease and its canary are answered; only what comes unasked is lost, as on a dead connection."""
+    relay = DeafRelay()
+    relay.port_behind = operators.go_through(relay.port)
+    try:
+        operators.start("one")
+        wait_for("the canary", lambda: CANARY_AGE in operators.ask("one", "/metrics")[1])
+        assert operators.ask("one", "/healthz") == (200, "ok")
+        relay.deafen()
+        silence = CANARY_SILENCE_SECONDS + PATIENCE_SECONDS
+        wait_for("its complaint", lambda: operators.ask("one", "/healthz")[0] == 503, silence)
+        assert "the watch is deaf" in operators.ask("one", "/healthz")[1]
+        assert operators.leads("one")
+        assert operators.holder() == "one"
+    finally:
+        relay.close()
 
 
 def install(server: ApiServer, namespace: str, *settings: str) -> None:

@@ -175,22 +175,6 @@ def test_rule_in_life(server: ApiServer, made: str, rule: Rule) -> None:
     assert rule.says in refused.error
 
 
-@pytest.mark.parametrize(
-    ("admitted", "refused", "says"),
-    [
-        ("a" * 30, "a" * 31, "at most 30 characters"),
-        ("a-1", "1-a", "starts with a letter"),
-        ("a1", "a.b", "made of lower-case letters"),
-    ],
-)
-def test_names(server: ApiServer, admitted: str, refused: str, says: str) -> None:
-    dry_run = ("create", "--dry-run=server", "-f", "-")
-    server.kubectl(*dry_run, stdin=database("default", BASE, admitted))
-    answer = server.try_kubectl(*dry_run, stdin=database("default", BASE, refused))
-    assert answer.code != 0
-    assert says in answer.error
-
-
 FAILOVER = {
     "shard": "s0", "at": "2026-01-01T11:59:57Z", "from": "flights-s0-0", "to": "flights-s0-1", "timelineBefore": 1,
     "timelineAfter": 2, "durationSeconds": 2.5, "cause": "PrimaryLost", "lost": "none",
@@ -223,13 +207,6 @@ def test_the_server_keeps_what_the_operator_tells_of_failovers_and_nothing_less(
     refused = server.try_kubectl(*apply, stdin={**head, "status": {"failovers": [FAILOVER] * 11}})
     assert refused.code != 0
     assert "must have at most 10 items" in refused.error
-
-
-def test_the_engine_is_fixed_by_a_rule_that_more_engines_will_need(server: ApiServer) -> None:
-    """One engine and one version are all there is, so that no change gets as far as the rule: it must at least be there."""
-    (version,) = server.get("crd", "shardeddatabases.caisson.dev")["spec"]["versions"]
-    engine = version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["engine"]
-    assert [rule["rule"] for rule in engine["x-kubernetes-validations"]] == ["self == oldSelf"]
 
 
 def test_the_largest_resource_that_the_bounds_allow_is_within_the_servers_budget(

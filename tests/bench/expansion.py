@@ -7,20 +7,24 @@ from pathlib import Path
 
 import psycopg
 
+import caisson
 from bench.record import Record, compare, percentile
-from postgres.expansion.application import LoadOptions
+from postgres.expansion.application import LoadOptions, first_key_of
 from postgres.expansion.load import running_load
+from postgres.expansion.mover import running_mover
 from postgres.expansion.stage import Stage, set_stage
 
 ROUNDS = 8
 COPY_ROUNDS = 3
+HUNG_ROUNDS = 5
+FENCED_BUCKET = 8  # of 16: the first that moves from one shard to two
 COPIED_ROWS = 200_000
 SWITCH_GROUPS = 8
 WRITERS = LoadOptions(processes=2, writers=4, readers=2, deaf_processes=0)
 
 
 def measure() -> Sequence[Record]:
-    return [*measure_pauses(), measure_copy()]
+    return [*measure_pauses(), measure_hung_operator(), measure_copy()]
 
 
 def measure_pauses() -> list[Record]:
@@ -47,6 +51,27 @@ def pauses_of_one_expansion(folder: Path) -> list[float]:
     if not findings.is_clean:
         raise AssertionError(f"figures of a run that lost something are worth nothing: {findings}")
     return [seconds * 1000 for seconds in operator.pauses]
+
+
+def measure_hung_operator() -> Record:
+    """From the moment when the operator hangs inside the fence until a write to a bucket behind it is acknowledged."""
+    seconds = [write_behind_hung_operator() for _ in range(HUNG_ROUNDS)]
+    note = "the longest of all rounds; the server ends a fence that idles for 2 s"
+    return Record("hung_operator_next_write_s", "s", round(max(seconds), 3), HUNG_ROUNDS, note)
+
+
+def write_behind_hung_operator() -> float:
+    key = first_key_of(FENCED_BUCKET)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        set_stage(Path(folder)) as stage,
+        caisson.ShardedDatabase.connect(binding=stage.binding) as database,
+        running_mover(stage.clusters, {}, 2, stop_at="after lock") as mover,
+    ):
+        mover.wait_until_stopped()
+        began = time.monotonic()
+        database.execute("INSERT INTO flights VALUES (%s, 1)", (key,), key=key)
+        return time.monotonic() - began
 
 
 def measure_copy() -> Record:

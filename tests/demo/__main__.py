@@ -14,6 +14,7 @@ MISSED, BROKEN, INTERRUPTED = 1, 2, 130
 
 def main() -> int:
     story, started = Story(), time.monotonic()
+    OUTPUT.unlink(missing_ok=True)  # a demo that breaks off must not look like the one before
     try:
         figures = tell(story)
     except (CommandFailedError, TimedOutError, LookupError, RuntimeError) as error:

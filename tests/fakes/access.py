@@ -22,6 +22,7 @@ class Guards:
     has_term: bool = True
     has_gates: bool = True  # raised with the fence
     has_claim_first: bool = True  # committed before the target's gates are raised
+    has_rising_epochs: bool = True
 
 
 @dataclass(slots=True)

@@ -33,7 +33,7 @@ def fence(access: Access, step: steps.Fence) -> Iterator[str]:
     yield "after durable write"
     _must_hold_source(access, held)
     if access.cluster.guards.has_gates:
-        _raise_gates(source, group, by=1)
+        _raise_gates(source, group, by=_rise(access))
     yield "gates raised"
     _must_hold_source(access, held)
     held.is_committing = True
@@ -114,7 +114,7 @@ def _close_source(access: Access, source: Server, group: SwitchGroup) -> OpenFen
             catalog.leaves[leaf] = replace(catalog.leaves[leaf], is_tombstoned=is_tombstoned)
         for bucket, claim in catalog.shard_map.items():
             if _moves(group, bucket):
-                catalog.shard_map[bucket] = Claim(group.target, claim.epoch + 1)
+                catalog.shard_map[bucket] = Claim(group.target, claim.epoch + _rise(access))
 
     held = OpenFence(group, access.term, commit)
     source.fences.append(held)
@@ -140,6 +140,10 @@ def _raise_gates(server: Server, group: SwitchGroup, by: int = 0) -> None:
     for bucket, claim in server.live.shard_map.items():
         if _moves(group, bucket):
             server.live.gates[bucket] = claim.epoch + by
+
+
+def _rise(access: Access) -> int:
+    return 1 if access.cluster.guards.has_rising_epochs else -1
 
 
 def _moves(group: SwitchGroup, bucket: object) -> bool:

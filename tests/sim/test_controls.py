@@ -15,6 +15,7 @@ from fakes.access import Guards
 
 from .invariants import (
     AcknowledgedRowsLost,
+    EpochFell,
     LeftBehind,
     NoWayForward,
     StaleReadAccepted,
@@ -124,6 +125,11 @@ def test_a_machine_and_a_fence_that_ignore_changed_timelines_lose_rows(monkeypat
 def test_a_fence_that_raises_no_gates_lets_stale_reads_pass() -> None:
     with pytest.raises(StaleReadAccepted):
         Simulation.of(1, 2, guards=Guards(has_gates=False)).run()
+
+
+def test_a_fence_that_counts_epochs_down_is_found() -> None:
+    with pytest.raises(EpochFell):
+        Simulation.of(1, 2, guards=Guards(has_rising_epochs=False)).run()
 
 
 @pytest.mark.parametrize("event", ["source restarts", "target restarts"])

@@ -1,4 +1,4 @@
-"""The steps that this room may plan, each one effect that is safe to repeat. `room.py` maps them to effects, `act_on_shards.py` those on shards.
+"""The steps that this room may plan, each one effect that is safe to repeat. `room.py` maps them to effects, `act_on_shards.py` those on shards. Pure.
 
 In this order: Kubernetes objects and settings; whom shards let in, and what the Secret of credentials holds for that; a shard's schema,
 tables and first buckets; an expansion; a shard's members; a switch group.

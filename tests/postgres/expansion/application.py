@@ -52,6 +52,11 @@ class LoadOptions:
         return list(islice(fitting, self.tails))
 
 
+def first_key_of(bucket: int) -> str:
+    function = bucket_function(("text",), BUCKETS)
+    return next(name for name in map("K{}".format, count()) if function(name) == bucket)
+
+
 @dataclass(frozen=True, slots=True)
 class Shared:
     """What the processes share. `floors` counts the acknowledged increments of each tail's shared counter."""

@@ -41,9 +41,10 @@ class Mover:
         if not any(place == wanted for place in self.places()):
             raise AssertionError(f"the mover ended with {self.process.wait()} and never came to {wanted!r}")
 
-    def kill9(self) -> None:
+    def kill9(self) -> int:
+        """Its exit status: -SIGKILL, unless it had ended before."""
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
+        return self.process.wait()
 
     def wait_until_stopped(self) -> None:
         deadline = time.monotonic() + ANSWER_SECONDS

@@ -1,6 +1,6 @@
 """Controls: with one guard switched off the checker must find a loss within a few seeded rounds, else it is blind.
 
-Beside each the same play with the guard on: no finding.
+Beside each, in the same test, the same rounds with the guard on: no finding.
 """
 
 from collections.abc import Callable
@@ -26,9 +26,16 @@ WARM_UP = 60
 APPLY_OFF = "max_logical_replication_workers = 0"
 
 
-def first_bite(play: Callable[[int], bool]) -> int | None:
-    """The round (from 1) in which something was found; None when ROUNDS of them found nothing."""
-    return next((seed for seed in range(1, ROUNDS + 1) if play(seed)), None)
+def bites_only_without_its_guard(without: Callable[[int], bool], guarded: Callable[[int], None]) -> None:
+    """`without` says whether the checker found a loss with this seed; `guarded` fails if it found anything.
+
+    With the guard as many rounds are played, of the same seeds, as it took without it.
+    """
+    seeds = range(1, ROUNDS + 1)
+    bite = next((seed for seed in seeds if without(seed)), None)
+    assert bite, "nothing was found without the guard: the checker or the load is blind"
+    for seed in seeds[:bite]:
+        guarded(seed)
 
 
 def play_moves(path: Path, options: LoadOptions, drill: Drill) -> Findings:
@@ -54,40 +61,38 @@ def play_moves(path: Path, options: LoadOptions, drill: Drill) -> Findings:
 IDLERS = LoadOptions(writers=1, deaf_processes=2, pause_seconds=0.03, rows_per_tail=2)
 
 
-def test_without_the_check_after_the_statements_updates_vanish(tmp_path: Path) -> None:
-    def play(seed: int) -> bool:
+def test_updates_vanish_without_the_check_after_the_statements_and_never_with_it(tmp_path: Path) -> None:
+    def without(seed: int) -> bool:
         return bool(play_moves(tmp_path, replace(IDLERS, seed=seed, has_check=False), Drill()).bad_tallies)
 
-    assert first_bite(play), "no update vanished: the checker or the load is blind"
+    def guarded(seed: int) -> None:
+        findings = play_moves(tmp_path, replace(IDLERS, seed=seed), Drill())
+        assert findings.is_clean, findings
 
-
-def test_with_the_check_after_the_statements_no_update_vanishes(tmp_path: Path) -> None:
-    findings = play_moves(tmp_path, IDLERS, Drill())
-    assert findings.is_clean, findings
+    bites_only_without_its_guard(without, guarded)
 
 
 # COMMITs that take long, and others that write the same rows: see HELD_COMMITS.
 HOLDERS = LoadOptions(hold_seconds=0.4, tails=8, rows_per_tail=2, from_bucket=BUCKETS // 2)
 
 
-def test_without_the_tombstone_updates_are_lost_under_held_commits(tmp_path: Path) -> None:
-    def play(seed: int) -> bool:
+def test_updates_are_lost_under_held_commits_without_the_tombstone_and_never_with_it(tmp_path: Path) -> None:
+    def without(seed: int) -> bool:
         drill = Drill(without_tombstone=True)
         return bool(play_moves(tmp_path, replace(HOLDERS, seed=seed), drill).bad_tallies)
 
-    assert first_bite(play), "no update was lost: the checker or the load is blind"
+    def guarded(seed: int) -> None:
+        findings = play_moves(tmp_path, replace(HOLDERS, seed=seed), Drill())
+        assert findings.is_clean, findings
+
+    bites_only_without_its_guard(without, guarded)
 
 
-def test_with_the_tombstone_held_commits_lose_nothing(tmp_path: Path) -> None:
-    findings = play_moves(tmp_path, HOLDERS, Drill())
-    assert findings.is_clean, findings
-
-
-def play_target_crash(path: Path, drill: Drill) -> tuple[list[str], Findings]:
+def play_target_crash(path: Path, seed: int, drill: Drill) -> tuple[list[str], Findings]:
     """The target dies as the fence commits. Returns what it lacks of the source as it comes back, and the end's findings."""
     with (
         set_stage(path, settings={"wal_writer_delay": "10s"}) as stage,
-        running_load(stage.clusters, stage.binding) as load,
+        running_load(stage.clusters, stage.binding, LoadOptions(seed=seed)) as load,
     ):
         load.wait_for_writes(WARM_UP)
         with pytest.raises(Crash):
@@ -134,14 +139,13 @@ def differences(source: psycopg.Connection, target: psycopg.Connection, leaf: st
     return [f"{leaf}: {row}" for (row,) in rows[0] ^ rows[1]]
 
 
-def test_without_the_durable_write_a_crash_of_the_target_takes_rows_with_it(tmp_path: Path) -> None:
-    def play(seed: int) -> bool:
-        return bool(play_target_crash(tmp_path, Drill(without_durable_target=True))[0])
+def test_a_crash_of_the_target_takes_rows_with_it_without_the_durable_write_and_never_with_it(tmp_path: Path) -> None:
+    def without(seed: int) -> bool:
+        return bool(play_target_crash(tmp_path, seed, Drill(without_durable_target=True))[0])
 
-    assert first_bite(play), "no row was missing: the target's crash proves nothing"
+    def guarded(seed: int) -> None:
+        missing, findings = play_target_crash(tmp_path, seed, Drill())
+        assert missing == []
+        assert findings.is_clean, findings
 
-
-def test_with_the_durable_write_a_crash_of_the_target_takes_nothing(tmp_path: Path) -> None:
-    missing, findings = play_target_crash(tmp_path, Drill())
-    assert missing == []
-    assert findings.is_clean, findings
+    bites_only_without_its_guard(without, guarded)

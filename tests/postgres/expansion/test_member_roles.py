@@ -5,7 +5,6 @@ The shard's side is the operator's own effects, the standby's the engine's own p
 
 import asyncio
 import re
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -22,9 +21,9 @@ from caisson_operator.effects.postgres.catalog import OWN
 from caisson_operator.sharded_database.observed import Objects
 from postgres.clusters import BINARIES, Cluster, running_clusters, running_standby
 from postgres.expansion.driver import Operator
+from postgres.expansion.image import SCRIPT, bootstrap
 from postgres.expansion.member_standby import (
     MEMBER,
-    ROOT,
     Standby,
     admit,
     break_streams,
@@ -45,7 +44,7 @@ NAMES = {"replication_user": "caisson_replication_b", "rewind_user": "caisson_re
 FIRST = {"replication": "one", "rewind": "one", "passfile": "A"}
 PREPARED = {**FIRST, "coming_member_rotation": "r1", "coming_replication": "two", "coming_rewind": "two"}
 ADOPTED = {"replication": "two", "rewind": "two", **NAMES, "passfile": "AB", "member_rotation": "r1", "previous_replication": "one"}  # fmt: skip
-GRANTS = re.search(r"GRANT EXECUTE.*?;", (ROOT / "workloads/postgres/bootstrap.sql").read_text(), re.DOTALL)
+GRANTS = re.search(r"GRANT EXECUTE.*?;", SCRIPT.read_text(), re.DOTALL)
 
 
 def read_own(cluster: Cluster, name: str) -> list[Any]:
@@ -232,17 +231,8 @@ def test_a_member_that_has_diverged_rewinds_as_the_second_role_once_the_first_is
 
 def test_the_image_makes_four_roles_of_whom_none_is_let_in_yet(tmp_path: Path) -> None:
     """Patroni lets in those that the Secret names; the others wait for their turn, with the same rights."""
-    for name in ("owner", "app"):
-        (tmp_path / name).write_text(f"pw-{name}")
-    script = (ROOT / "workloads/postgres/bootstrap.sql").read_text().replace("/etc/caisson/credentials", str(tmp_path))
-    (tmp_path / "bootstrap.sql").write_text(script)
     with running_clusters(1, {"fsync": "off"}) as (cluster,):
-        with cluster.connect(dbname="postgres") as connection:
-            connection.execute("DROP DATABASE app")
-            for role in ("caisson_owner", "caisson_app", *FIRST_MEMBER_ROLES):
-                connection.execute(f"DROP ROLE {role}".encode())
-        command = (BINARIES / "psql", "-qX", "-v", "ON_ERROR_STOP=1", "-d", cluster.dsn("postgres"), "-f", tmp_path / "bootstrap.sql")  # fmt: skip
-        subprocess.run([str(each) for each in command], check=True)
+        bootstrap(cluster, tmp_path)
         assert dict(read_own(cluster, "member_roles")) == dict.fromkeys(MEMBER_ROLES, RETIRED)
         rights = """SELECT has_function_privilege(%s, 'pg_read_binary_file(text)', 'EXECUTE'),
             has_database_privilege(%s, 'app', 'CONNECT'), pg_has_role(%s, 'pg_read_all_data', 'USAGE')"""

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from caisson_operator.api.sharded_database_status import DatabasePhase, ExpansionPhase, ShardedDatabaseStatus
+from caisson_operator.core.conditions import observed_transitions
 from caisson_operator.core.decisions import Decision, Plan, Refuse, Settled, Wait
+from caisson_operator.core.news import tell_transition
 from caisson_operator.sharded_database.decide import decide
 from caisson_operator.sharded_database.observed import GroupRecord, Objects, Observed, Pod
 from caisson_operator.sharded_database.status import build_status
@@ -184,6 +186,32 @@ def test_the_condition_of_an_expansion_turns_true_and_false_again(watched: list[
         ("False", "Completed"),
     ]
     assert {status.phase for status in watched} >= {DatabasePhase.EXPANDING, DatabasePhase.READY}
+
+
+def test_an_expansion_is_told_in_events_from_its_plan_to_its_end(watched: list[ShardedDatabaseStatus]) -> None:
+    """As the frame posts them: one for each change of a condition, and no warning where nothing went wrong."""
+    conditions = [[condition.model_dump(mode="json") for condition in status.conditions] for status in watched]
+    events = [
+        tell_transition(each) for before, now in pairwise(conditions) for each in observed_transitions(before, now)
+    ]
+    assert [event.reason for event in events if event.is_warning] == []
+    told = [(event.action, event.reason) for event in events]
+    begun = [event for event in dict.fromkeys(told) if event in EXPANSION_EVENTS]
+    assert begun == EXPANSION_EVENTS
+    assert told.count(("Progressing", "Switching")) == 4, "one for each switch group"
+
+
+EXPANSION_EVENTS = [
+    ("Progressing", "Planning"),
+    ("Progressing", "Copying"),
+    ("Expanding", "Expanding"),
+    ("Progressing", "BuildingIndexes"),
+    ("Progressing", "Verifying"),
+    ("Progressing", "Switching"),
+    ("Progressing", "Cleaning"),
+    ("Progressing", "Finishing"),
+    ("Expanding", "Completed"),
+]
 
 
 def test_a_database_that_expands_is_ready_all_the_way_but_for_the_fences(watched: list[ShardedDatabaseStatus]) -> None:

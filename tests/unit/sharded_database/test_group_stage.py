@@ -1,7 +1,10 @@
 """What a switch group's copy has reached, and which is begun next. One whose slot is lost is taken back and copied again."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
+
+import pytest
 
 from caisson_operator.core.decisions import Decision, Plan, Wait
 from caisson_operator.core.layout import Bucket, SwitchGroup
@@ -119,3 +122,56 @@ def test_no_more_copies_than_were_asked_for_run_at_a_time() -> None:
     assert isinstance(decision, Wait)
     assert decision.reason == "Copying"
     assert isinstance(begin_copies(2), Plan)
+
+
+FIRST, SECOND = Bucket("aircraft", 3), Bucket("aircraft", 4)
+WAITING = replace(GROUP, number=2, buckets=(4,))
+VERIFIED = GroupRecord(1, 1, NOW, NOW, is_indexed=True, is_verified=True)
+FROM = replace(
+    SOURCE,
+    shard_map={SECOND: Claim("s0", 1)},
+    publications=frozenset([WAITING.link]),
+    slots={WAITING.link: 10},
+    sentinels=frozenset([WAITING.sentinel]),
+)
+TO = replace(
+    TARGET,
+    leaves=dict.fromkeys(WAITING.leaves, LeafState(Attachment.LOOSE)),
+    subscriptions={WAITING.link: Subscription(True, 4, 4, True)},
+    sentinels=frozenset([WAITING.sentinel]),
+    records={(1, 2): VERIFIED},
+)
+
+
+def switch_next(since_seconds: float, pause_seconds: float) -> Decision:
+    """The second of two groups may be switched; the first was so long ago."""
+    source = replace(FROM, shard_map={**FROM.shard_map, FIRST: Claim("s1", 2)})
+    switched = replace(VERIFIED, switched_at=NOW - timedelta(seconds=since_seconds))
+    target = replace(TO, shard_map={FIRST: Claim("s1", 2)}, records={**TO.records, (1, 1): switched})
+    return decide_switch((GROUP, WAITING), source, target, pause_seconds)
+
+
+def decide_switch(groups: tuple[SwitchGroup, ...], source: Shard, target: Shard, pause_seconds: float) -> Decision:
+    running = Expansion(1, groups, 1, 2, is_finished=False, started_at=NOW)
+    pace = Pace(2, pause_seconds, None, is_paused=False, needs_standby=True)
+    return decide_expansion(running, {"s0": source, "s1": target}, pace, NOW)
+
+
+@pytest.mark.parametrize(("since", "pause", "left"), [(0, 30, 30), (20, 30, 10), (29.5, 30, 0.5)])
+def test_a_switch_waits_for_the_pause_since_the_one_before(since: float, pause: float, left: float) -> None:
+    decision = switch_next(since, pause)
+    assert isinstance(decision, Wait)
+    assert (decision.reason, decision.seconds) == ("PausedBetweenGroups", left)
+
+
+@pytest.mark.parametrize(("since", "pause"), [(30, 30), (31, 30), (0, 0)])
+def test_a_switch_that_is_due_waits_for_nothing(since: float, pause: float) -> None:
+    assert switches(switch_next(since, pause))
+
+
+def test_the_first_switch_waits_for_no_pause() -> None:
+    assert switches(decide_switch((WAITING,), FROM, TO, pause_seconds=30))
+
+
+def switches(decision: Decision) -> bool:
+    return isinstance(decision, Plan) and [type(step) for step in decision.steps] == [Fence, OpenTarget]

@@ -363,11 +363,16 @@ def test_the_names_of_a_certificate_are_those_by_which_members_are_reached() -> 
     assert not set(names) & set(build_server_names(FLIGHTS, "s1")), "a shard's certificate is not another's"
 
 
-def test_the_kubelet_probes_over_tls() -> None:
+def test_probes_ask_patroni_over_tls_who_lives_and_who_is_fit_to_answer() -> None:
+    """Ready is the leader, or a standby that follows closely; alive asks less, so that a standby that lags is not restarted."""
     member = pod()["containers"][0]
-    assert {member[probe]["httpGet"]["scheme"] for probe in ("startupProbe", "livenessProbe", "readinessProbe")} == {
-        "HTTPS"
+    asked = {probe: member[f"{probe}Probe"]["httpGet"] for probe in ("startup", "liveness", "readiness")}
+    assert asked == {
+        "startup": {"path": "/liveness", "port": 8008, "scheme": "HTTPS"},
+        "liveness": {"path": "/liveness", "port": 8008, "scheme": "HTTPS"},
+        "readiness": {"path": "/readiness?lag=128MB&mode=apply", "port": 8008, "scheme": "HTTPS"},
     }
+    assert 8008 in {port["containerPort"] for port in member["ports"]}
 
 
 def test_members_of_one_shard_keep_away_from_each_other_where_there_are_nodes_enough() -> None:
