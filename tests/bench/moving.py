@@ -54,6 +54,13 @@ def summarize(rounds: Sequence[Moved], broken: Sequence[Broken] = ()) -> list[Re
             Record(f"moving_{name}", unit, sum(getattr(round_, name) for round_ in rounds), len(rounds), note)
             for name, unit in counts.items()
         ),
+        Record(
+            "moving_buckets_moved_least",
+            "buckets",
+            min((round_.buckets_moved for round_ in rounds), default=0),
+            len(rounds),
+            note,
+        ),
         count_broken(KIND, len(rounds), broken),
     ]
 

@@ -46,7 +46,9 @@ class ShardWatch:
         while not is_stopped():
             try:
                 self.follow(is_stopped)
-            except psycopg.OperationalError as error:
+            except (
+                psycopg.Error
+            ) as error:  # One that is being promoted refuses to LISTEN, which is no OperationalError.
                 print(f"watching the map of {self.shard}: {error}", file=sys.stderr, flush=True)
                 wait(REREAD_SECONDS)
 

@@ -18,6 +18,8 @@ from .wanted import Wanted
 
 
 def build_expansion(wanted: Wanted, observed: Observed, decision: Decision) -> ExpansionStatus | None:
+    if min(wanted.shards) not in observed.shards:
+        return _keep_last_seen(wanted, observed)
     expansion = find_latest(observed)
     if (expansion is None or expansion.is_finished) and _is_growing(wanted, observed):
         return _announce(expansion, observed, wanted, decision)
@@ -42,6 +44,15 @@ def build_expansion(wanted: Wanted, observed: Observed, decision: Decision) -> E
         finished_at=expansion.finished_at,
         message=(message if not expansion.is_finished else "completed")[:2000],
     )
+
+
+def _keep_last_seen(wanted: Wanted, observed: Observed) -> ExpansionStatus | None:
+    """The first shard keeps the record of an expansion: while it is out of reach, one that runs has not gone away."""
+    seen = observed.recorded.expansion
+    if seen is None or seen.phase is ExpansionPhase.COMPLETED:
+        return seen
+    message = f"as last seen: shard {min(wanted.shards)}, which keeps its record, cannot be reached"
+    return seen.model_copy(update={"message": message})
 
 
 def _is_growing(wanted: Wanted, observed: Observed) -> bool:

@@ -21,6 +21,7 @@ from caisson_operator.api.failover_status import (
     SwitchoverPhase,
     SwitchoverStatus,
 )
+from caisson_operator.api.sharded_database_status import ExpansionStatus
 from caisson_operator.core.pods import read_time
 
 Model = TypeVar("Model", bound=Wire)
@@ -31,6 +32,7 @@ class Recorded:
     """`leaders` and `unprotected_since` are by shard."""
 
     failovers: tuple[FailoverStatus, ...] = ()
+    expansion: ExpansionStatus | None = None
     switchover: SwitchoverStatus | None = None
     leaders: Mapping[str, LeaderStatus] = field(default_factory=dict)
     unprotected_since: Mapping[str, datetime] = field(default_factory=dict)
@@ -46,6 +48,7 @@ def read_recorded(status: Mapping[str, Any]) -> Recorded:
     failovers = (_read(FailoverStatus, entry) for entry in status.get("failovers", ()))
     return Recorded(
         failovers=tuple(entry for entry in failovers if entry),
+        expansion=_read(ExpansionStatus, status.get("expansion")),
         switchover=_read_switchover(status.get("switchover")),
         leaders={name: leader for name, leader in leaders.items() if leader},
         unprotected_since={name: moment for name, moment in since.items() if moment},

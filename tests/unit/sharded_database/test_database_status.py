@@ -1,5 +1,6 @@
 """The status says what was seen and no more: phases, conditions and counts, from an observation and the decision on it."""
 
+import json
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -12,6 +13,7 @@ from caisson_operator.core.decisions import Decision, Plan, Refuse, Settled, Wai
 from caisson_operator.core.news import tell_transition
 from caisson_operator.sharded_database.decide import decide
 from caisson_operator.sharded_database.observed import GroupRecord, Objects, Observed, Pod
+from caisson_operator.sharded_database.recorded import read_recorded
 from caisson_operator.sharded_database.status import build_status
 from fakes.observations import build_wanted, observe, provision, settle
 from sim.simulation import Simulation
@@ -90,6 +92,20 @@ def test_a_shard_without_a_primary_takes_readiness_away_and_says_why() -> None:
 def test_a_shard_without_a_primary_is_not_taken_for_an_expansion() -> None:
     status = build(WAITING, observe(WANTED, {"s0": settle(WANTED)["s0"]}))
     assert status.expansion is None
+
+
+def test_an_expansion_whose_record_is_out_of_reach_stays_as_it_was_last_seen(
+    watched: list[ShardedDatabaseStatus],
+) -> None:
+    """The first shard keeps it: one that fails over must not make an expansion vanish from the status that people watch."""
+    running = next(status for status in watched if status.expansion and status.expansion.rows_copied)
+    recorded = read_recorded(json.loads(running.model_dump_json(by_alias=True)))
+    found = observe(WANTED, {"s1": settle(WANTED)["s1"]})
+    kept = build(WAITING, replace(found, recorded=recorded)).expansion
+    assert kept is not None
+    assert running.expansion is not None
+    assert kept.message == "as last seen: shard s0, which keeps its record, cannot be reached"
+    assert kept.model_copy(update={"message": running.expansion.message}) == running.expansion
 
 
 def test_new_shards_that_own_nothing_yet_take_no_readiness_away() -> None:
