@@ -7,6 +7,7 @@ import base64
 import itertools
 import json
 import os
+import ssl
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -198,7 +199,7 @@ async def test_the_agent_ends_a_lead_of_its_own_shard_alone(shards: Namespace) -
 def test_a_member_that_starts_leaves_the_lead_that_it_died_with(shards: Namespace) -> None:
     make_records(shards)
     address, token, authority = shards.read_cluster("flights-s0")
-    tls = member.ssl.create_default_context(cafile=str(authority))
+    tls = ssl.create_default_context(cafile=str(authority))
     api = member.Api(f"{address}/api/v1/namespaces/{shards.name}/endpoints", token, tls)
     assert member.leave_lead(api, "flights-s0", "flights-s0-0")
     assert "leader" not in shards.annotations("flights-s0")
