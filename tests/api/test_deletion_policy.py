@@ -36,13 +36,9 @@ async def look_after(kube: KubeApi, namespace: str) -> None:
     """As often as it takes to apply all; then the operator waits for members, of which none ever comes."""
     metrics = Metrics()
     room = SHARDED_DATABASE.build_room(RoomContext(kube, 1, IMAGES, metrics))
-    reconciler = Reconciler(SHARDED_DATABASE, room, kube, metrics, "test", prepare=nothing)
+    reconciler = Reconciler(SHARDED_DATABASE, room, kube, metrics, "test")
     for _ in range(LOOKS):
         await reconciler.reconcile(Key("ShardedDatabase", namespace, "flights"))
-
-
-async def nothing(namespace: str) -> None:
-    """Nothing is needed here."""
 
 
 def owners(found: dict[str, Any]) -> list[str]:
