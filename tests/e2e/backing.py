@@ -53,6 +53,8 @@ while not select.select([sys.stdin], [], [], 0.002)[0]:
         redis = None
         continue
     taken, now = taken + 1, time.monotonic()
+    if taken == 1:
+        print('begun', flush=True)
     back += (epoch, counter) <= last
     last, longest, at = (epoch, counter), max(longest, now - at), now
     if epoch not in epochs:
@@ -79,6 +81,8 @@ while not select.select([sys.stdin], [], [], 0.005)[0]:
         unknown += 1
         continue
     longest, at = max(longest, time.monotonic() - at), time.monotonic()
+    if len(made) == 1:
+        print('begun', flush=True)
 client.retry(client.sync, '/load')
 there = {'/load/' + name for name in client.retry(client.get_children, '/load')}
 print(json.dumps({'made': len(made), 'lost': sum(name not in there for name in made), 'unknown': unknown,
@@ -86,7 +90,7 @@ print(json.dumps({'made': len(made), 'lost': sum(name not in there for name in m
 client.delete('/load', recursive=True)
 client.stop()
 """
-CLIENT = "client"
+CLIENT, BEGUN = "client", "begun\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +200,7 @@ class Backing:
 
     @contextmanager
     def _loaded(self, pod: str, container: str, program: str, *who: str) -> Iterator[dict[str, Any]]:
+        """Once the first has been answered: what begins after the fault is no load under it."""
         found: dict[str, Any] = {}
         words = ("exec", "-i", pod, "-c", container, "--", "python3", "-c", program)
         process = subprocess.Popen(
@@ -205,7 +210,10 @@ class Backing:
             text=True,
             env=environment(),
         )
+        assert process.stdout is not None
+        is_begun = process.stdout.readline() == BEGUN
         try:
+            assert is_begun, f"{pod} has not begun to load"
             yield found
         finally:
             output, _ = process.communicate("stop\n", timeout=90)
