@@ -16,8 +16,10 @@ from caisson_operator.sharded_database.observed import (
     Claim,
     GroupRecord,
     LeafState,
+    PreparedTransaction,
     Subscription,
     TableFindings,
+    WritingTransaction,
 )
 from caisson_operator.sharded_database.placement import form_switch_groups, place_initially, plan_moves
 from fakes.observations import build_wanted
@@ -109,7 +111,8 @@ def test_names_counts_and_sets_are_read() -> None:
         sentinels=[("sentinel_1_1",)],
         arrived=[("flights_b5", 12)],
         open_fences=[(1,)],
-        prepared=[(2,)],
+        prepared=[("left over", "caisson_app", "caisson", 12.5, True)],
+        writer=[(42, "caisson_app", "loader", "caisson", 60.5)],
         shards=[("s0",), ("s1",)],
         migrations=[("001", "sum")],
     )
@@ -117,7 +120,9 @@ def test_names_counts_and_sets_are_read() -> None:
     assert shard.slots == {"caisson_1_1": 1024, "pg_1_sync_2_3": 0}
     assert (shard.sentinels, shard.rows_arrived) == ({"sentinel_1_1"}, {"flights_b5": 12})
     assert (shard.spare_workers, shard.spare_slots) == (31, 60)
-    assert (shard.open_fences, shard.prepared_transactions) == (1, 2)
+    assert shard.open_fences == 1
+    assert shard.prepared_transactions == (PreparedTransaction("left over", "caisson_app", "caisson", 12.5, True),)
+    assert shard.oldest_writer == WritingTransaction(42, "caisson_app", "loader", "caisson", 60.5)
     assert (shard.known_shards, shard.migrations) == ({"s0", "s1"}, {"001": "sum"})
 
 

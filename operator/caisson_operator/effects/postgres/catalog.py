@@ -164,5 +164,11 @@ OWN: dict[str, str] = {
     "member_roles": f"""SELECT rolname, CASE WHEN rolcanlogin THEN coalesce(shobj_description(oid, 'pg_authid'), '') ELSE '{RETIRED}' END
         FROM pg_roles WHERE rolname = ANY('{{{",".join(MEMBER_ROLES)}}}')""",
     "member_sessions": f"""SELECT DISTINCT usename FROM pg_stat_activity WHERE usename = ANY('{{{",".join(MEMBER_ROLES)}}}')""",
-    "prepared": "SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()",
+    # Of every database: a new slot waits for whatever has a transaction id on its server. Never the query, which may hold secrets.
+    "prepared": """SELECT gid, owner::text, database::text, extract(epoch FROM clock_timestamp() - prepared)::float8,
+            database = current_database()
+        FROM pg_prepared_xacts ORDER BY prepared""",
+    "writer": """SELECT pid, coalesce(usename::text, backend_type), application_name, datname::text,
+            extract(epoch FROM clock_timestamp() - xact_start)::float8
+        FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND xact_start IS NOT NULL ORDER BY xact_start LIMIT 1""",
 }
