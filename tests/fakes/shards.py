@@ -14,6 +14,7 @@ from caisson_operator.core.layout import APPLICATION_ROLE, FIRST_MEMBER_ROLES, T
 from caisson_operator.sharded_database import steps
 from caisson_operator.sharded_database.member_credentials import NOTHING_HELD, MemberRoles
 from caisson_operator.sharded_database.observed import (
+    Attachment,
     PreparedTransaction,
     Shard,
     Subscription,
@@ -151,6 +152,11 @@ class Shards:
             sentinels=live.sentinels,
             records={key: record for key, record in live.records.items() if key[0] == latest},
             rows_arrived={t: len(live.rows.get(t, {})) for feed in live.feeds.values() for t in feed.copied},
+            row_estimates={
+                leaf.name: len(live.rows.get(leaf.name, {}))
+                for leaf, state in live.leaves.items()
+                if state.attachment in (Attachment.ATTACHED, Attachment.DETACHING)
+            },
             open_fences=len(server.fences),
             unsettled_gates=sum(
                 live.gates.get(b) != c.epoch for b, c in live.shard_map.items() if c.owner == server.name

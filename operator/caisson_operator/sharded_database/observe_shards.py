@@ -57,6 +57,7 @@ def build_shard(name: str, catalog: Catalog, groups: Mapping[str, TableGroup]) -
         sentinels=frozenset(row[0] for row in own["sentinels"]),
         records={(row[0], row[1]): GroupRecord(*row[2:]) for row in own["groups"]},
         rows_arrived=dict(own["arrived"]),
+        row_estimates=catalog.row_estimates,
         open_fences=own["open_fences"][0][0] if own["open_fences"] else 0,
         unsettled_gates=own["unsettled"][0][0] if own["unsettled"] else 0,
         prepared_transactions=tuple(PreparedTransaction(*row) for row in own["prepared"]),

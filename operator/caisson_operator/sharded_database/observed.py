@@ -153,6 +153,7 @@ class Shard:
     sentinels: frozenset[str] = frozenset()
     records: Mapping[tuple[int, int], GroupRecord] = field(default_factory=dict)  # (expansion, number)
     rows_arrived: Mapping[str, int] = field(default_factory=dict)  # leaf name -> rows that its subscription has brought
+    row_estimates: Mapping[str, int] = field(default_factory=dict)  # name of an own leaf -> its rows, by statistics
     open_fences: int = 0
     unsettled_gates: int = 0  # of own buckets: a crash came between gate and map
     prepared_transactions: tuple[PreparedTransaction, ...] = ()  # the oldest first

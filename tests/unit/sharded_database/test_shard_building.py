@@ -1,6 +1,7 @@
 """A shard's catalog, in the server's words, becomes a `Shard` in ours: every column lands in its field."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -84,6 +85,11 @@ def test_tables_of_other_names_and_schemas_are_no_leaves() -> None:
     assert shard.leaves == {}
     absent = Leaf("public", "flights", Bucket("aircraft", 5), "")
     assert shard.leaf(absent) == LeafState(Attachment.ABSENT)
+
+
+def test_rows_are_estimated_of_each_leaf() -> None:
+    catalog = replace(build_catalog(), row_estimates={"flights_b5": 500})
+    assert build_shard("s0", catalog, WANTED.groups).row_estimates == {"flights_b5": 500}
 
 
 def test_a_shard_claims_only_what_its_map_says_of_itself() -> None:
