@@ -22,6 +22,8 @@ COPYING = {
     "switchGroups": {"total": 8, "copied": 2, "verified": 1, "switched": 0},
     "buckets": {"total": 32, "moved": 0},
     "rowsCopied": 123456,
+    "rowsTotal": 493824,
+    "copySecondsLeft": 720,
     "lagBytes": 2_500_000,
     "switchPauseMilliseconds": {"last": 0, "max": 0},
     "mismatches": 0,

@@ -38,6 +38,8 @@ def create_publication(access: Access, step: steps.CreatePublication) -> Iterato
 
 def create_slot(access: Access, step: steps.CreateSlot) -> Iterator[str]:
     source = access.source(step.group)
+    if step.group.link not in source.slots and (source.busy or source.prepared_transactions):
+        raise HeldUp("LongTransaction", f"transactions on {source.name} that write stay open", 2)
     source.slots.setdefault(step.group.link, len(source.live.log))
     yield "slot made"
 

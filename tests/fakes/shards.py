@@ -13,7 +13,14 @@ from caisson_operator.core.decisions import Step
 from caisson_operator.core.layout import APPLICATION_ROLE, FIRST_MEMBER_ROLES, Table, TableGroup
 from caisson_operator.sharded_database import steps
 from caisson_operator.sharded_database.member_credentials import NOTHING_HELD, MemberRoles
-from caisson_operator.sharded_database.observed import Shard, Subscription, TableFindings
+from caisson_operator.sharded_database.observed import (
+    Attachment,
+    PreparedTransaction,
+    Shard,
+    Subscription,
+    TableFindings,
+    WritingTransaction,
+)
 
 from . import effects_copying as copying
 from . import effects_fence as fence
@@ -145,11 +152,18 @@ class Shards:
             sentinels=live.sentinels,
             records={key: record for key, record in live.records.items() if key[0] == latest},
             rows_arrived={t: len(live.rows.get(t, {})) for feed in live.feeds.values() for t in feed.copied},
+            row_estimates={
+                leaf.name: len(live.rows.get(leaf.name, {}))
+                for leaf, state in live.leaves.items()
+                if state.attachment in (Attachment.ATTACHED, Attachment.DETACHING)
+            },
             open_fences=len(server.fences),
             unsettled_gates=sum(
                 live.gates.get(b) != c.epoch for b, c in live.shard_map.items() if c.owner == server.name
             ),
-            prepared_transactions=server.prepared_transactions,
+            prepared_transactions=(PreparedTransaction("left over", "app", "app", 60.0),)
+            * server.prepared_transactions,
+            oldest_writer=WritingTransaction(1, "app", "", "app", 60.0) if server.busy else None,
             known_shards=live.known_shards,
             logins={APPLICATION_ROLE: "", **live.logins},
             operator_rotation=live.operator_rotation,

@@ -110,6 +110,10 @@ class ExpansionStatus(Wire):
     """How many buckets move, and how many have."""
     rows_copied: Annotated[int, Field(ge=0)] = 0
     """Rows copied so far."""
+    rows_total: Annotated[int, Field(ge=0)] | None = None
+    """About how many rows move: an estimate from the statistics of the old shards, counted only as groups are verified."""
+    copy_seconds_left: Annotated[int, Field(ge=0)] | None = None
+    """About how many seconds the copy still takes at the pace so far: an estimate, only while rows are copied and where it can be told."""
     lag_bytes: Annotated[int, Field(ge=0)] = 0
     """How far the new shards are behind, in bytes of the write-ahead log."""
     switch_pause_milliseconds: SwitchPause = Field(default_factory=SwitchPause)

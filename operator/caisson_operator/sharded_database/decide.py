@@ -1,6 +1,7 @@
 """What to do next about one ShardedDatabase: the room's decisions in their order. Pure."""
 
 from collections.abc import Mapping
+from functools import partial
 
 from caisson_operator.api.sharded_database_spec import Durability
 from caisson_operator.core.decisions import Decision, Plan, Refuse, Settled, Wait, decide_first
@@ -15,6 +16,7 @@ from .growing import decide_growth, judge_growth
 from .logins import decide_logins, explain_rotation
 from .member_passwords import decide_member_passwords, explain_member_rotation
 from .observed import Expansion, Observed, Shard, find_latest, find_running, owners
+from .open_transactions import wait_for_transactions
 from .operator_passwords import decide_operator_passwords, explain_operator_rotation
 from .protection import wait_for_synchronous_standbys
 from .provisioning import decide_provisioning
@@ -108,6 +110,10 @@ def _start_expansion(wanted: Wanted, observed: Observed) -> Decision:
     for group in groups:
         if no_room := explain_no_room(observed.shards[group.source], observed.shards[group.target], ()):
             return Refuse("NoRoomForCopies", no_room)
+    sources = dict.fromkeys(group.source for group in groups)
+    held = decide_first(*(partial(wait_for_transactions, observed.shards[name]) for name in sources))
+    if isinstance(held, Wait):
+        return held
     begin = len(set(owners(observed.shards).values()))
     start = steps.StartExpansion(wanted.shards[0], number, begin, len(wanted.shards), groups)
     moving = sum(len(group.buckets) for group in groups)

@@ -14,6 +14,7 @@ What must hold:
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from caisson_operator.core.decisions import Decision, Plan, Settled, Step, Wait, decide_first
 from caisson_operator.core.layout import SwitchGroup, TableGroup
@@ -21,6 +22,7 @@ from caisson_operator.core.layout import SwitchGroup, TableGroup
 from . import steps
 from .copy_room import explain_no_room
 from .observed import Expansion, Shard, owners
+from .open_transactions import wait_for_prepared, wait_for_transactions
 from .placement import Move, form_switch_groups, plan_moves
 from .switch_groups import GroupView, Stage, read_stage, view_groups
 from .table_faults import find_fault
@@ -69,9 +71,11 @@ def decide_expansion(expansion: Expansion, shards: Mapping[str, Shard], pace: Pa
         lambda: _reset(at(Stage.STALE)),
         lambda: _copy(at(Stage.ABSENT, Stage.PREPARING), at(Stage.COPYING), pace),
         lambda: _index(at(Stage.INDEXING)),
+        lambda: _wait_for_slots(at(Stage.PREPARING)),
         lambda: _wait_for_copies(at(Stage.PREPARING, Stage.COPYING)),
         lambda: _verify(at(Stage.SYNCED)),
         lambda: _wait_for_shards(expansion, views),
+        lambda: _wait_for_slots(view for view in at(Stage.ABSENT) if _has_room(view, ())),
         lambda: _wait_for_room(at(Stage.ABSENT), at(Stage.VERIFIED)),
         lambda: _switch(at(Stage.VERIFIED), views, pace, now),
     )
@@ -144,16 +148,26 @@ def _reset(stale: Sequence[GroupView]) -> Decision:
 def _copy(waiting: Sequence[GroupView], copying: Sequence[GroupView], pace: Pace) -> Decision:
     """One copy at a time on each route from a source to a target, so that the load on a primary stays bounded.
 
-    Whatever finds no room waits until others have switched.
+    Whatever finds no room waits until others have switched, and what lacks a slot until transactions on its source have ended.
     """
     if pace.max_parallel_copies is not None and len(copying) >= pace.max_parallel_copies:
         return Settled()
     busy = {(view.group.source, view.group.target) for view in copying}
     for view in waiting:
-        has_begun = view.record is not None
-        if (view.group.source, view.group.target) not in busy and (has_begun or not _explain_no_room(view, copying)):
+        is_route_free = (view.group.source, view.group.target) not in busy
+        if is_route_free and _has_room(view, copying) and isinstance(_wait_for_slot(view), Settled):
             return _plan_needed(view.preparing(), "Copying", f"starting the copy of switch group {view.group.number}")
     return Settled()
+
+
+def _has_room(view: GroupView, copying: Sequence[GroupView]) -> bool:
+    """What a group that has begun needs is counted already."""
+    return view.record is not None or not _explain_no_room(view, copying)
+
+
+def _wait_for_slot(view: GroupView) -> Decision:
+    has_slot = view.group.link in view.source.slots
+    return Settled() if has_slot else wait_for_transactions(view.source)
 
 
 def _explain_no_room(view: GroupView, copying: Sequence[GroupView]) -> str:
@@ -167,8 +181,16 @@ def _index(copied: Sequence[GroupView]) -> Decision:
     return Settled()
 
 
+def _wait_for_slots(waiting: Iterable[GroupView]) -> Decision:
+    return decide_first(*(partial(_wait_for_slot, view) for view in waiting))
+
+
 def _wait_for_copies(copying: Sequence[GroupView]) -> Decision:
+    """Each table of a copy has a slot of its own while it is copied, so those that are not begun wait for transactions too."""
     message = f"{len(copying)} switch groups are being copied"
+    holds = decide_first(*(partial(wait_for_transactions, view.source) for view in copying))
+    if isinstance(holds, Wait):
+        message += f"; tables whose turn comes now may wait: {holds.message}"
     return Wait("Copying", message, LOOK_AGAIN_SECONDS) if copying else Settled()
 
 
@@ -201,9 +223,9 @@ def _switch(verified: Sequence[GroupView], views: Sequence[GroupView], pace: Pac
     for shard in (view.source, view.target):
         if pace.needs_standby and not shard.has_synchronous_standby:
             return Wait("NoSynchronousStandby", f"{shard.name} has no synchronous standby: switching waits for one", 1)
-    if view.source.prepared_transactions:
-        message = f"{view.source.name} has prepared transactions, which hold the fence up: commit or roll them back"
-        return Wait("PreparedTransaction", message, 2)
+    prepared = wait_for_prepared(view.source)
+    if isinstance(prepared, Wait):
+        return prepared
     if view.lag_bytes > MAX_LAG_BYTES:
         return Wait("CatchingUp", f"switch group {group.number} is {view.lag_bytes} bytes behind", LOOK_AGAIN_SECONDS)
     rest = _seconds_to_rest(views, pace, now)

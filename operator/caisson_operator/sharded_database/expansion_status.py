@@ -12,6 +12,7 @@ from caisson_operator.api.sharded_database_status import (
 )
 from caisson_operator.core.decisions import Decision, Refuse
 
+from .copy_progress import measure_copy
 from .observed import Expansion, Observed, find_latest, owners
 from .switch_groups import GroupView, Stage, read_stage, view_groups
 from .wanted import Wanted
@@ -29,14 +30,19 @@ def build_expansion(wanted: Wanted, observed: Observed, decision: Decision) -> E
     stages = [read_stage(view) for view in views]
     reason, message = tell(decision)
     pauses = [v.record.pause_milliseconds or 0 for v in views if v.record and v.record.switched_at]
+    phase = _phase(expansion, stages, reason)
+    progress = measure_copy(views, len(expansion.groups))
+    elapsed = (observed.now - expansion.started_at).total_seconds()
     return ExpansionStatus(
         id=expansion.number,
-        phase=_phase(expansion, stages, reason),
+        phase=phase,
         from_shards=expansion.from_shards,
         to_shards=expansion.to_shards,
         switch_groups=_count_groups(expansion, stages),
         buckets=_count_buckets(expansion, views, stages),
-        rows_copied=sum(_rows(view) for view in views),
+        rows_copied=progress.rows,
+        rows_total=progress.rows_total,
+        copy_seconds_left=progress.estimate_seconds_left(elapsed) if phase is ExpansionPhase.COPYING else None,
         lag_bytes=max((view.lag_bytes for view in views), default=0),
         switch_pause_milliseconds=SwitchPause(last=_last_pause(views), max=round(max(pauses, default=0))),
         mismatches=sum(view.record.mismatches for view in views if view.record),
@@ -107,13 +113,6 @@ def _count_groups(expansion: Expansion, stages: Sequence[Stage]) -> SwitchGroupC
 def _count_buckets(expansion: Expansion, views: Sequence[GroupView], stages: Sequence[Stage]) -> BucketCounts:
     moved = sum(len(view.group.buckets) for view, stage in zip(views, stages, strict=True) if stage >= Stage.OPEN)
     return BucketCounts(total=sum(len(group.buckets) for group in expansion.groups), moved=moved)
-
-
-def _rows(view: GroupView) -> int:
-    """What was counted when the group was verified; before that, what its subscription has brought so far."""
-    if view.record and view.record.rows:
-        return view.record.rows
-    return sum(view.target.rows_arrived.get(leaf.name, 0) for leaf in view.group.leaves)
 
 
 def _last_pause(views: Sequence[GroupView]) -> int:

@@ -8,7 +8,19 @@ from caisson_operator.effects.postgres.catalog import Catalog, read_catalog
 from caisson_operator.effects.postgres.records import load_groups
 from caisson_operator.effects.postgres.sessions import Sessions
 
-from .observed import Attachment, Claim, Expansion, GroupRecord, LeafState, Shard, Standby, Subscription, TableFindings
+from .observed import (
+    Attachment,
+    Claim,
+    Expansion,
+    GroupRecord,
+    LeafState,
+    PreparedTransaction,
+    Shard,
+    Standby,
+    Subscription,
+    TableFindings,
+    WritingTransaction,
+)
 
 
 async def observe_shard(sessions: Sessions, name: str, groups: Mapping[str, TableGroup]) -> Shard:
@@ -45,9 +57,11 @@ def build_shard(name: str, catalog: Catalog, groups: Mapping[str, TableGroup]) -
         sentinels=frozenset(row[0] for row in own["sentinels"]),
         records={(row[0], row[1]): GroupRecord(*row[2:]) for row in own["groups"]},
         rows_arrived=dict(own["arrived"]),
+        row_estimates=catalog.row_estimates,
         open_fences=own["open_fences"][0][0] if own["open_fences"] else 0,
         unsettled_gates=own["unsettled"][0][0] if own["unsettled"] else 0,
-        prepared_transactions=own["prepared"][0][0] if own["prepared"] else 0,
+        prepared_transactions=tuple(PreparedTransaction(*row) for row in own["prepared"]),
+        oldest_writer=WritingTransaction(*own["writer"][0]) if own["writer"] else None,
         known_shards=frozenset(row[0] for row in own["shards"]),
         logins=dict(own["logins"]),
         operator_rotation=own["operator_rotation"][0][0] if own["operator_rotation"] else "",
@@ -72,6 +86,7 @@ _OWN_KEYS = [
     "open_fences",
     "unsettled",
     "prepared",
+    "writer",
     "shards",
     "logins",
     "operator_rotation",

@@ -110,6 +110,28 @@ class Standby:
 
 
 @dataclass(frozen=True, slots=True)
+class PreparedTransaction:
+    """In any of the server's databases; `is_here` where it is in the sharded one, whose leaves it may lock."""
+
+    gid: str
+    owner: str
+    database: str
+    age_seconds: float
+    is_here: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class WritingTransaction:
+    """An open transaction that has a transaction id, in any of the server's databases. `user` is the kind of process where it has none."""
+
+    pid: int
+    user: str
+    application: str
+    database: str | None
+    age_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Shard:
     """One shard's catalogs and records, read in one go from its primary."""
 
@@ -131,9 +153,11 @@ class Shard:
     sentinels: frozenset[str] = frozenset()
     records: Mapping[tuple[int, int], GroupRecord] = field(default_factory=dict)  # (expansion, number)
     rows_arrived: Mapping[str, int] = field(default_factory=dict)  # leaf name -> rows that its subscription has brought
+    row_estimates: Mapping[str, int] = field(default_factory=dict)  # name of an own leaf -> its rows, by statistics
     open_fences: int = 0
     unsettled_gates: int = 0  # of own buckets: a crash came between gate and map
-    prepared_transactions: int = 0
+    prepared_transactions: tuple[PreparedTransaction, ...] = ()  # the oldest first
+    oldest_writer: WritingTransaction | None = None  # of the open transactions that have a transaction id
     known_shards: frozenset[str] = frozenset()
     logins: Mapping[str, str] = field(
         default_factory=lambda: {APPLICATION_ROLE: ""}

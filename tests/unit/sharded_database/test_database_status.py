@@ -194,6 +194,16 @@ def test_counts_of_an_expansion_only_rise_to_their_totals(watched: list[ShardedD
     assert (moved[0], moved[-1], found[-1].buckets.total) == (0, 4, 4)
 
 
+def test_all_rows_are_copied_in_the_end_and_time_left_is_told_of_copying_alone(
+    watched: list[ShardedDatabaseStatus],
+) -> None:
+    found = [status.expansion for status in watched if status.expansion and status.expansion.switch_groups.total]
+    assert all(expansion.rows_copied <= (expansion.rows_total or 0) for expansion in found)
+    assert 0 < found[-1].rows_copied == found[-1].rows_total
+    timed = [expansion.phase for expansion in found if expansion.copy_seconds_left is not None]
+    assert set(timed) <= {ExpansionPhase.COPYING}
+
+
 def test_the_condition_of_an_expansion_turns_true_and_false_again(watched: list[ShardedDatabaseStatus]) -> None:
     told = [read_conditions(status)["Expanding"] for status in watched]
     assert [one for before, one in pairwise([None, *told]) if one != before] == [

@@ -1,6 +1,7 @@
 """A shard's catalog, in the server's words, becomes a `Shard` in ours: every column lands in its field."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,8 +17,10 @@ from caisson_operator.sharded_database.observed import (
     Claim,
     GroupRecord,
     LeafState,
+    PreparedTransaction,
     Subscription,
     TableFindings,
+    WritingTransaction,
 )
 from caisson_operator.sharded_database.placement import form_switch_groups, place_initially, plan_moves
 from fakes.observations import build_wanted
@@ -84,6 +87,11 @@ def test_tables_of_other_names_and_schemas_are_no_leaves() -> None:
     assert shard.leaf(absent) == LeafState(Attachment.ABSENT)
 
 
+def test_rows_are_estimated_of_each_leaf() -> None:
+    catalog = replace(build_catalog(), row_estimates={"flights_b5": 500})
+    assert build_shard("s0", catalog, WANTED.groups).row_estimates == {"flights_b5": 500}
+
+
 def test_a_shard_claims_only_what_its_map_says_of_itself() -> None:
     shard = build(map=[("aircraft", 1, "s0", 4), ("aircraft", 2, "s1", 7)])
     assert shard.shard_map[Bucket("aircraft", 2)] == Claim("s1", 7)
@@ -109,7 +117,8 @@ def test_names_counts_and_sets_are_read() -> None:
         sentinels=[("sentinel_1_1",)],
         arrived=[("flights_b5", 12)],
         open_fences=[(1,)],
-        prepared=[(2,)],
+        prepared=[("left over", "caisson_app", "caisson", 12.5, True)],
+        writer=[(42, "caisson_app", "loader", "caisson", 60.5)],
         shards=[("s0",), ("s1",)],
         migrations=[("001", "sum")],
     )
@@ -117,7 +126,9 @@ def test_names_counts_and_sets_are_read() -> None:
     assert shard.slots == {"caisson_1_1": 1024, "pg_1_sync_2_3": 0}
     assert (shard.sentinels, shard.rows_arrived) == ({"sentinel_1_1"}, {"flights_b5": 12})
     assert (shard.spare_workers, shard.spare_slots) == (31, 60)
-    assert (shard.open_fences, shard.prepared_transactions) == (1, 2)
+    assert shard.open_fences == 1
+    assert shard.prepared_transactions == (PreparedTransaction("left over", "caisson_app", "caisson", 12.5, True),)
+    assert shard.oldest_writer == WritingTransaction(42, "caisson_app", "loader", "caisson", 60.5)
     assert (shard.known_shards, shard.migrations) == ({"s0", "s1"}, {"001": "sum"})
 
 

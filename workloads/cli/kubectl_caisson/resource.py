@@ -42,6 +42,9 @@ class Expansion:
     buckets: Mapping[str, int]
     pause_milliseconds: Mapping[str, int]
     rows_copied: int
+    rows_total: int | None
+    """By the statistics of the old shards; None where it is not known, as with an operator that does not tell it."""
+    copy_seconds_left: int | None
     lag_bytes: int
     mismatches: int
     started_at: datetime | None
@@ -168,6 +171,8 @@ def _expansion(entry: Mapping[str, Any]) -> Expansion:
         buckets=entry.get("buckets", {}),
         pause_milliseconds=entry.get("switchPauseMilliseconds", {}),
         rows_copied=entry.get("rowsCopied", 0),
+        rows_total=entry.get("rowsTotal"),
+        copy_seconds_left=entry.get("copySecondsLeft"),
         lag_bytes=entry.get("lagBytes", 0),
         mismatches=entry.get("mismatches", 0),
         started_at=read_moment(entry.get("startedAt")),

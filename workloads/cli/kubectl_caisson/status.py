@@ -83,7 +83,7 @@ def _render_expansion(database: Database, expansion: Expansion, now: datetime) -
         return [f"{route}{_describe_end(expansion, now)}"]
     held = " (spec.expansion.paused is set; it stops after the step at hand)"
     facts = [*_list_facts(expansion), ("message", one_line(expansion.message))]
-    facts.append(("time left", describe_estimate(database, now) or "cannot be told from what is known now"))
+    facts.append(("time left", describe_estimate(database) or "cannot be told from what is known now"))
     width = max(len(label) for label, _ in facts)
     head = f"{route}{held if database.is_paused and expansion.phase != 'Paused' else ''}"
     return [head, *(f"    {label.ljust(width)}   {text}" for label, text in facts)]
@@ -95,7 +95,7 @@ def _list_facts(expansion: Expansion) -> list[tuple[str, str]]:
     facts = [
         ("groups", f"{reached}, of {groups.get('total', 0)}"),
         ("buckets", f"{buckets.get('moved', 0)} of {buckets.get('total', 0)} moved"),
-        ("rows", f"{expansion.rows_copied:,} copied"),
+        ("rows", f"{expansion.rows_copied:,}{_describe_total(expansion)} copied"),
         ("lag", format_bytes(expansion.lag_bytes)),
     ]
     if groups.get("switched"):
@@ -103,6 +103,10 @@ def _list_facts(expansion: Expansion) -> list[tuple[str, str]]:
     if expansion.mismatches:
         facts.append(("MISMATCHES", f"{expansion.mismatches:,} rows differ: nothing switches (docs/runbooks)"))
     return facts
+
+
+def _describe_total(expansion: Expansion) -> str:
+    return "" if expansion.rows_total is None else f" of about {expansion.rows_total:,}"
 
 
 def _describe_end(expansion: Expansion, now: datetime) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from psycopg.rows import TupleRow
@@ -34,6 +34,7 @@ class Catalog:
     tables: Mapping[str, Mapping[str, Any]]
     leaves: Mapping[str, tuple[bool, bool, bool]]  # "schema.name" -> (attached, detach pending, tombstoned)
     own: Mapping[str, Sequence[tuple[Any, ...]]]  # the rows of `OWN`, by name
+    row_estimates: Mapping[str, int] = field(default_factory=dict)  # name of an attached leaf -> rows, by statistics
 
 
 async def read_catalog(connection: Connection, groups: Sequence[TableGroup], tables: Sequence[str]) -> Catalog:
@@ -57,9 +58,10 @@ async def read_catalog(connection: Connection, groups: Sequence[TableGroup], tab
         tables={row[0]: dict(zip(TABLE_COLUMNS, row, strict=True)) for row in found["tables"]},
         leaves={
             f"{schema}.{name}": (attached, pending, stoned)
-            for schema, name, attached, pending, stoned in found["leaves"]
+            for schema, name, attached, pending, stoned, _ in found["leaves"]
         },
         own={name: found[name] for name in OWN} if version else {},
+        row_estimates={name: rows for _, name, attached, *_, rows in found["leaves"] if attached},
     )
 
 
@@ -114,8 +116,10 @@ LEFT JOIN pg_partitioned_table ON partrelid = pg_class.oid
 WHERE nspname = 'public' AND relkind IN ('r', 'p', 'v', 'm', 'f') AND relname = ANY(%s)
 """
 
+# Rows: reltuples is old after many writes and -1 before the first ANALYZE, the running count is lost in a crash.
 LEAVES = """
-SELECT nspname, relname, inhrelid IS NOT NULL, coalesce(inhdetachpending, false), coalesce(tgenabled <> 'D', false)
+SELECT nspname, relname, inhrelid IS NOT NULL, coalesce(inhdetachpending, false), coalesce(tgenabled <> 'D', false),
+    greatest(reltuples, pg_stat_get_live_tuples(pg_class.oid), 0)::bigint
 FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
 LEFT JOIN pg_inherits ON inhrelid = pg_class.oid
 LEFT JOIN pg_trigger ON tgrelid = pg_class.oid AND tgname = 'caisson_moved'
@@ -164,5 +168,11 @@ OWN: dict[str, str] = {
     "member_roles": f"""SELECT rolname, CASE WHEN rolcanlogin THEN coalesce(shobj_description(oid, 'pg_authid'), '') ELSE '{RETIRED}' END
         FROM pg_roles WHERE rolname = ANY('{{{",".join(MEMBER_ROLES)}}}')""",
     "member_sessions": f"""SELECT DISTINCT usename FROM pg_stat_activity WHERE usename = ANY('{{{",".join(MEMBER_ROLES)}}}')""",
-    "prepared": "SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()",
+    # Of every database: a new slot waits for whatever has a transaction id on its server. Never the query, which may hold secrets.
+    "prepared": """SELECT gid, owner::text, database::text, extract(epoch FROM clock_timestamp() - prepared)::float8,
+            database = current_database()
+        FROM pg_prepared_xacts ORDER BY prepared""",
+    "writer": """SELECT pid, coalesce(usename::text, backend_type), application_name, datname::text,
+            extract(epoch FROM clock_timestamp() - xact_start)::float8
+        FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND xact_start IS NOT NULL ORDER BY xact_start LIMIT 1""",
 }

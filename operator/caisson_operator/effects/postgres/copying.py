@@ -15,6 +15,9 @@ from caisson_operator.core.layout import SCHEMA, Leaf, SwitchGroup
 from .schema import identify, identify_parent, leaf_dressing
 from .sessions import Connection, fetch_all, fetch_value
 
+SLOT_SECONDS = 30
+"""Twice it waits for all writers of the moment, none of which was older than LONG_TRANSACTION_SECONDS (10) when it began."""
+
 
 async def create_target_leaves(target: Connection, group: SwitchGroup) -> None:
     """Unattached leaves: columns, primary key, and a CHECK that equals the partition constraint."""
@@ -35,9 +38,20 @@ async def create_publication(source: Connection, group: SwitchGroup) -> None:
 
 
 async def create_slot(source: Connection, group: SwitchGroup) -> None:
-    """After the publication, which must be there from the slot's first change on. Waits for the writers of the moment."""
-    if not await fetch_value(source, "SELECT 1 FROM pg_replication_slots WHERE slot_name = %s", (group.link,)):
+    """After the publication, which must be there from the slot's first change on. Waits for the writers of the moment.
+
+    A slot that gave up leaves nothing behind: it persists only once it is consistent.
+    """
+    if await fetch_value(source, "SELECT 1 FROM pg_replication_slots WHERE slot_name = %s", (group.link,)):
+        return
+    await source.execute(f"SET statement_timeout = '{SLOT_SECONDS}s'")
+    try:
         await source.execute("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", (group.link,))
+    except errors.QueryCanceled as error:
+        message = f"transactions on {group.source} that write stay open: the slot of switch group {group.number} waits for them"
+        raise HeldUp("LongTransaction", message, 2) from error
+    finally:
+        await source.execute("RESET statement_timeout")
 
 
 async def subscribe(target: Connection, group: SwitchGroup, conninfo: str) -> None:
