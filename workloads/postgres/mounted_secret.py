@@ -58,9 +58,14 @@ def follow_mount(folder: Path, store: Any, *followers: Follower) -> None:
 
 
 def _take_up(folder: Path, followers: tuple[Follower, ...]) -> None:
+    """One that cannot does not keep the others from it."""
     try:
         keys = read_keys(folder)
-        for each in followers:
+    except OSError as error:
+        print("could not read the mounted credentials:", error, flush=True)
+        return
+    for each in followers:
+        try:
             each.take_up(keys)
-    except (OSError, LookupError) as error:
-        print("could not take up the mounted credentials:", error, flush=True)
+        except (OSError, LookupError) as error:
+            print(f"could not take up the mounted credentials ({each.told}):", error, flush=True)

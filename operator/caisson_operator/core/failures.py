@@ -26,6 +26,6 @@ def failure_status(manifest: Mapping[str, Any], reason: str, message: str) -> di
 def _tell_expansion(earlier: Mapping[str, Any], message: str) -> dict[str, Any]:
     """A failure that repeats would else hide behind the message of the last step that went well, where people look first."""
     expansion = earlier.get("expansion")
-    if not expansion or "finishedAt" in expansion:
+    if not expansion or "startedAt" not in expansion or "finishedAt" in expansion:
         return {}
     return {"expansion": {**expansion, "message": message[:_MESSAGE_LIMIT]}}

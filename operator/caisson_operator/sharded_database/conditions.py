@@ -72,7 +72,10 @@ def _expanding(observed: Observed) -> Condition:
     if running:
         message = f"from {running.from_shards} to {running.to_shards} shards"
         return build_condition(ConditionType.EXPANDING, TRUE, "Expanding", message)
-    reason = "Completed" if latest else "NeverExpanded"
+    if latest is None and (seen := observed.recorded.running_expansion):
+        message = f"from {seen.from_shards} to {seen.to_shards} shards, as last seen"
+        return build_condition(ConditionType.EXPANDING, TRUE, "Expanding", message)
+    reason = "Completed" if latest or observed.recorded.expansion else "NeverExpanded"
     return build_condition(ConditionType.EXPANDING, FALSE, reason, "every bucket is where it belongs")
 
 

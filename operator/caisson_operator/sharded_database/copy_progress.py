@@ -20,7 +20,13 @@ class CopyProgress:
             return None
         if not LEAST_SHARE * self.rows_total <= self.rows < self.rows_total:
             return None
-        return round(elapsed_seconds * (self.rows_total - self.rows) / self.rows)
+        return _round(elapsed_seconds * (self.rows_total - self.rows) / self.rows)
+
+
+def _round(seconds: float) -> int:
+    """No finer than it is known, so that a status does not change at every look."""
+    step = 10 if seconds < 120 else 60
+    return max(step, round(seconds / step) * step)
 
 
 def measure_copy(views: Sequence[GroupView], groups: int) -> CopyProgress:

@@ -16,8 +16,11 @@ KEPT_SLOTS = 4
 """For members that come back or are copied, and their WAL senders."""
 
 
-def explain_no_room(source: Shard, target: Shard, copying: Iterable[SwitchGroup]) -> str:
-    """Why no further group can be copied on this route; empty where one can. `copying` are those whose initial copy runs."""
+def explain_no_room(source: Shard, target: Shard, copying: Iterable[SwitchGroup], has_slot: bool = False) -> str:
+    """Why no further group can be copied on this route; empty where one can.
+
+    `copying` are those whose initial copy runs; `has_slot`: one of its slots is there.
+    """
     under_way = tuple(copying)
     workers = target.spare_workers - sum(group.target == target.name for group in under_way)
     if workers < NEEDED:
@@ -25,7 +28,7 @@ def explain_no_room(source: Shard, target: Shard, copying: Iterable[SwitchGroup]
             f"{target.name} has {max(workers, 0)} logical replication workers to spare, and a copy needs {NEEDED}: "
             "remove subscriptions of your own there, or raise max_worker_processes if it was lowered"
         )
-    slots = source.spare_slots - sum(group.source == source.name for group in under_way)
+    slots = source.spare_slots + has_slot - sum(group.source == source.name for group in under_way)
     if slots < NEEDED + KEPT_SLOTS:
         return (
             f"{source.name} has {max(slots, 0)} replication slots to spare, and a copy needs {NEEDED} beside {KEPT_SLOTS} that are kept "

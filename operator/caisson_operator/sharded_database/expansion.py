@@ -67,16 +67,16 @@ def decide_expansion(expansion: Expansion, shards: Mapping[str, Shard], pace: Pa
         lambda: _clean(at(Stage.OPEN)),
         lambda: _finish(expansion, shards, views, at(Stage.MOVED)),
         lambda: Wait("Paused", "spec.expansion.paused is true", 10) if pace.is_paused else Settled(),
-        lambda: _wait_for_fit_tables(views),
         lambda: _reset(at(Stage.STALE)),
+        lambda: _wait_for_fit_tables(views),
         lambda: _copy(at(Stage.ABSENT, Stage.PREPARING), at(Stage.COPYING), pace),
         lambda: _index(at(Stage.INDEXING)),
         lambda: _wait_for_slots(at(Stage.PREPARING)),
-        lambda: _wait_for_copies(at(Stage.PREPARING, Stage.COPYING)),
+        lambda: _wait_for_copies(at(Stage.COPYING)),
         lambda: _verify(at(Stage.SYNCED)),
         lambda: _wait_for_shards(expansion, views),
         lambda: _wait_for_slots(view for view in at(Stage.ABSENT) if _has_room(view, ())),
-        lambda: _wait_for_room(at(Stage.ABSENT), at(Stage.VERIFIED)),
+        lambda: _wait_for_room(at(Stage.ABSENT, Stage.PREPARING), at(Stage.VERIFIED)),
         lambda: _switch(at(Stage.VERIFIED), views, pace, now),
     )
     decision = decide_first(*checks)
@@ -161,8 +161,8 @@ def _copy(waiting: Sequence[GroupView], copying: Sequence[GroupView], pace: Pace
 
 
 def _has_room(view: GroupView, copying: Sequence[GroupView]) -> bool:
-    """What a group that has begun needs is counted already."""
-    return view.record is not None or not _explain_no_room(view, copying)
+    """What a group that is subscribed needs is counted already. One that has only begun has no worker yet: others may have taken it."""
+    return view.group.link in view.target.subscriptions or not _explain_no_room(view, copying)
 
 
 def _wait_for_slot(view: GroupView) -> Decision:
@@ -171,7 +171,8 @@ def _wait_for_slot(view: GroupView) -> Decision:
 
 
 def _explain_no_room(view: GroupView, copying: Sequence[GroupView]) -> str:
-    return explain_no_room(view.source, view.target, (other.group for other in copying))
+    has_slot = view.group.link in view.source.slots
+    return explain_no_room(view.source, view.target, (other.group for other in copying), has_slot)
 
 
 def _index(copied: Sequence[GroupView]) -> Decision:

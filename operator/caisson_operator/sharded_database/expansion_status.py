@@ -42,7 +42,7 @@ def build_expansion(wanted: Wanted, observed: Observed, decision: Decision) -> E
         buckets=_count_buckets(expansion, views, stages),
         rows_copied=progress.rows,
         rows_total=progress.rows_total,
-        copy_seconds_left=progress.estimate_seconds_left(elapsed) if phase is ExpansionPhase.COPYING else None,
+        copy_seconds_left=progress.estimate_seconds_left(elapsed) if _is_first_wave(phase, stages) else None,
         lag_bytes=max((view.lag_bytes for view in views), default=0),
         switch_pause_milliseconds=SwitchPause(last=_last_pause(views), max=round(max(pauses, default=0))),
         mismatches=sum(view.record.mismatches for view in views if view.record),
@@ -52,13 +52,18 @@ def build_expansion(wanted: Wanted, observed: Observed, decision: Decision) -> E
     )
 
 
+def _is_first_wave(phase: ExpansionPhase, stages: Sequence[Stage]) -> bool:
+    """Once a group has switched, the pace so far is not that of copying alone."""
+    return phase is ExpansionPhase.COPYING and not any(stage >= Stage.OPEN for stage in stages)
+
+
 def _keep_last_seen(wanted: Wanted, observed: Observed) -> ExpansionStatus | None:
     """The first shard keeps the record of an expansion: while it is out of reach, one that runs has not gone away."""
-    seen = observed.recorded.expansion
-    if seen is None or seen.phase is ExpansionPhase.COMPLETED:
-        return seen
+    seen = observed.recorded.running_expansion
+    if seen is None:
+        return observed.recorded.expansion
     message = f"as last seen: shard {min(wanted.shards)}, which keeps its record, cannot be reached"
-    return seen.model_copy(update={"message": message})
+    return seen.model_copy(update={"message": message, "copy_seconds_left": None})
 
 
 def _is_growing(wanted: Wanted, observed: Observed) -> bool:

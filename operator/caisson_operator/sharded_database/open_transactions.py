@@ -50,4 +50,6 @@ def _name_writer(writer: WritingTransaction) -> str:
 
 def _name_age(seconds: float) -> str:
     """Coarser with time, so that the status does not change at every look."""
-    return f"{seconds:.0f} s" if seconds < 60 else f"{seconds // 60:.0f} min"
+    if seconds < 10:
+        return "less than 10 s"
+    return f"{seconds // 10 * 10:.0f} s" if seconds < 60 else f"{seconds // 60:.0f} min"

@@ -37,6 +37,12 @@ class Recorded:
     leaders: Mapping[str, LeaderStatus] = field(default_factory=dict)
     unprotected_since: Mapping[str, datetime] = field(default_factory=dict)
 
+    @property
+    def running_expansion(self) -> ExpansionStatus | None:
+        """One that had begun and not ended. Where its record is out of reach, this is what is known of it."""
+        seen = self.expansion
+        return seen if seen and seen.started_at and not seen.finished_at else None
+
 
 NOTHING_RECORDED = Recorded()
 

@@ -45,12 +45,15 @@ def test_a_failed_reconcile_is_the_reason_why_a_database_is_not_ready() -> None:
 
 
 def test_an_expansion_that_runs_says_what_fails_and_one_that_is_over_stays_as_it_was() -> None:
-    running = {"phase": "Switching", "message": "switching group 1"}
-    over = {"phase": "Completed", "message": "completed", "finishedAt": "2026-01-01T12:00:00Z"}
+    began = {"startedAt": "2026-01-01T11:00:00Z"}
+    running = {"phase": "Switching", "message": "switching group 1", **began}
+    refused = {"phase": "Failed", "message": "set spec.durability"}
+    over = {"phase": "Completed", "message": "completed", "finishedAt": "2026-01-01T12:00:00Z", **began}
 
     def fail(expansion: dict[str, str]) -> object:
         return failure_status({"status": {"expansion": expansion}}, "ReconcileFailed", "23503")["expansion"]
 
-    assert fail(running) == {"phase": "Switching", "message": "ReconcileFailed: 23503"}
+    assert fail(running) == {**running, "message": "ReconcileFailed: 23503"}
     assert fail(over) == over
+    assert fail(refused) == refused, "what was refused before it began keeps its reason"
     assert "expansion" not in failure_status({}, "ReconcileFailed", "23503")

@@ -165,7 +165,7 @@ def test_where_nothing_is_mounted_what_was_taken_up_goes_on(make: Make, capsys: 
     mount(member.mount, {})
     assert member.loop() == [""]
     assert make(FIRST).call(member) == 200
-    assert "could not take up the mounted credentials: no password" in capsys.readouterr().out
+    assert "could not take up the mounted credentials (restapi_rotations): no password" in capsys.readouterr().out
 
 
 def test_no_password_is_shown() -> None:

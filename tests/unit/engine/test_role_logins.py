@@ -120,7 +120,7 @@ def test_where_nothing_is_mounted_what_was_taken_up_goes_on(tmp_path: Path, caps
     mount(running.mount, {})
     assert running.loop() == TOLD[2]
     assert running.comes_as == YOUNG
-    assert "could not take up the mounted credentials: no roles" in capsys.readouterr().out
+    assert "could not take up the mounted credentials (role_rotations): no roles" in capsys.readouterr().out
 
 
 def test_where_nothing_was_ever_mounted_patroni_goes_by_its_configuration(tmp_path: Path) -> None:

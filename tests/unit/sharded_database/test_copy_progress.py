@@ -45,6 +45,12 @@ def test_time_left_is_in_proportion() -> None:
     assert CopyProgress(250, 1000).estimate_seconds_left(100) == 300
 
 
+def test_time_left_is_told_no_finer_than_it_is_known() -> None:
+    assert CopyProgress(250, 1000).estimate_seconds_left(101) == 300
+    assert CopyProgress(500, 1000).estimate_seconds_left(33) == 30
+    assert CopyProgress(999, 1000).estimate_seconds_left(33) == 10
+
+
 @pytest.mark.parametrize(
     ("rows", "total", "elapsed", "why"),
     [

@@ -1,7 +1,9 @@
 """What a switch group's copy has reached, and which is begun next. One whose slot is lost is taken back and copied again."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -71,13 +73,15 @@ def begin_copies(max_parallel_copies: int | None) -> Decision:
     return decide_expansion(running, shards, pace, NOW)
 
 
-def expand_towards(**target: Any) -> Decision:
+def expand_towards(
+    more_records: Mapping[tuple[int, int], GroupRecord] = MappingProxyType({}), **target: Any
+) -> Decision:
     """The first group is verified; the second, on the same route, is not begun."""
     second = replace(GROUP, number=2, buckets=(4,))
     running = Expansion(1, (GROUP, second), 1, 2, is_finished=False, started_at=NOW)
     owner = replace(SOURCE, shard_map={Bucket("aircraft", n): Claim("s0", 1) for n in (3, 4)})
     verified = {(1, 1): GroupRecord(1, 1, NOW, NOW, is_indexed=True, is_verified=True)}
-    shards = {"s0": owner, "s1": replace(TARGET, records=verified, **target)}
+    shards = {"s0": owner, "s1": replace(TARGET, records={**verified, **more_records}, **target)}
     return decide_expansion(running, shards, Pace(2, 0.0, None, is_paused=False, needs_standby=True), NOW)
 
 
@@ -91,6 +95,20 @@ def test_a_group_switches_to_make_room_for_the_next_copy() -> None:
     decision = expand_towards(spare_workers=1)
     assert isinstance(decision, Plan)
     assert [type(step) for step in decision.steps] == [Fence, OpenTarget]
+
+
+def test_a_group_that_has_begun_and_lost_its_worker_to_another_lets_that_one_switch() -> None:
+    """It was held up at its slot by a transaction; meanwhile a group of another source was copied to the same target."""
+    begun = {(1, 2): GroupRecord(1, 1, NOW)}
+    decision = expand_towards(spare_workers=1, more_records=begun)
+    assert isinstance(decision, Plan)
+    assert [type(step) for step in decision.steps] == [Fence, OpenTarget]
+
+
+def test_a_slot_that_is_there_counts_for_the_group_that_has_it() -> None:
+    source, target = replace(SOURCE, spare_slots=5), replace(TARGET, spare_workers=2)
+    assert explain_no_room(source, target, [])
+    assert not explain_no_room(source, target, [], has_slot=True)
 
 
 def test_says_what_is_wanting_where_no_group_is_there_to_make_room() -> None:
