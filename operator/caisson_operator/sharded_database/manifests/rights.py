@@ -1,39 +1,19 @@
 """What the pods of a shard may do in Kubernetes, Patroni and the agent of early expiry alike: change the shard's own records
-and what its own pods say of themselves. Pure.
-
-The operator can grant no more than it may do itself: the API server sees to that.
-"""
+and what its own pods say of themselves. Pure."""
 
 from collections.abc import Sequence
 from typing import Any
 
+from caisson_operator.core.rights import build_account
+
 from .inputs import ShardManifestInput
 from .names import ShardNames, owned_metadata, shard_labels
 
-GROUP = "rbac.authorization.k8s.io"
-
 
 def build_rights(shard: ShardManifestInput) -> tuple[dict[str, Any], ...]:
-    """An account, what it may do, and that it may: the server takes the last only once it knows the one before it."""
     names = ShardNames(shard.database.name, shard.shard)
     metadata = owned_metadata(shard.database, names.scope, shard_labels(shard.database, shard.shard))
-    subject = {"kind": "ServiceAccount", "name": names.scope, "namespace": shard.database.namespace}
-    return (
-        {
-            "apiVersion": "v1",
-            "kind": "ServiceAccount",
-            "metadata": metadata,
-            "automountServiceAccountToken": False,
-        },
-        {"apiVersion": f"{GROUP}/v1", "kind": "Role", "metadata": metadata, "rules": _build_rules(shard, names)},
-        {
-            "apiVersion": f"{GROUP}/v1",
-            "kind": "RoleBinding",
-            "metadata": metadata,
-            "roleRef": {"apiGroup": GROUP, "kind": "Role", "name": names.scope},
-            "subjects": [subject],
-        },
-    )
+    return build_account(metadata, _build_rules(shard, names))
 
 
 def _build_rules(shard: ShardManifestInput, names: ShardNames) -> list[dict[str, Any]]:
