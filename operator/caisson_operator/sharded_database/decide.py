@@ -75,10 +75,10 @@ def _refuse_expansion(wanted: Wanted, observed: Observed) -> Decision:
             "a database with several members a shard must be synchronous before it can expand: "
             "set spec.durability to synchronous first",
         )
-    return _refuse_unfit_tables(wanted, observed.shards) if is_growing else Settled()
+    return _refuse_tables_that_cannot_move(wanted, observed.shards) if is_growing else Settled()
 
 
-def _refuse_unfit_tables(wanted: Wanted, shards: Mapping[str, Shard]) -> Decision:
+def _refuse_tables_that_cannot_move(wanted: Wanted, shards: Mapping[str, Shard]) -> Decision:
     """A migration that waits may be the one that mends a table, and comes once the new shard is there."""
     is_migrated = not any(pending_migrations(wanted, shard) for shard in shards.values())
     return refuse_unfit_tables(wanted, shards) if is_migrated else Settled()

@@ -166,13 +166,11 @@ def _has_room(view: GroupView, copying: Sequence[GroupView]) -> bool:
 
 
 def _wait_for_slot(view: GroupView) -> Decision:
-    has_slot = view.group.link in view.source.slots
-    return Settled() if has_slot else wait_for_transactions(view.source)
+    return Settled() if view.has_slot else wait_for_transactions(view.source)
 
 
 def _explain_no_room(view: GroupView, copying: Sequence[GroupView]) -> str:
-    has_slot = view.group.link in view.source.slots
-    return explain_no_room(view.source, view.target, (other.group for other in copying), has_slot)
+    return explain_no_room(view.source, view.target, (other.group for other in copying), view.has_slot)
 
 
 def _index(copied: Sequence[GroupView]) -> Decision:

@@ -64,10 +64,14 @@ class GroupView:
         )
 
     @property
+    def has_slot(self) -> bool:
+        return self.group.link in self.source.slots
+
+    @property
     def has_lost_slot(self) -> bool:
         """The copy cannot go on where it stood: its slot is gone, or the WAL that it needs is."""
         link = self.group.link
-        is_gone = link in self.target.subscriptions and link not in self.source.slots
+        is_gone = link in self.target.subscriptions and not self.has_slot
         return is_gone or link in self.source.lost_slots
 
     @property
@@ -112,7 +116,7 @@ class GroupView:
                 link not in self.source.publications or group.sentinel not in self.source.sentinels,
                 steps.CreatePublication(group),
             ),
-            (link not in self.source.slots, steps.CreateSlot(group)),
+            (not self.has_slot, steps.CreateSlot(group)),
             (link not in self.target.subscriptions, steps.Subscribe(group)),
         )
 
@@ -120,7 +124,7 @@ class GroupView:
         link = self.group.link
         return (
             (link in self.target.subscriptions, steps.Unsubscribe(self.group)),
-            (link in self.source.slots, steps.DropSlot(self.group)),
+            (self.has_slot, steps.DropSlot(self.group)),
             (link in self.source.publications, steps.DropPublication(self.group)),
         )
 
