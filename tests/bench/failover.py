@@ -14,10 +14,11 @@ from bench.record import Record
 from demo.cluster import REPOSITORY, CommandFailedError, create_namespace, delete_namespace, run_visibly, say
 from demo.release import install, load_images
 from faults import clocks, quorum
+from faults.fault import Fault
 from faults.figures import KINDS, summarize
 from faults.rounds import Round, do_round
 from faults.stage import Stage, set_up
-from faults.table import FAULTS, Fault
+from faults.table import FAULTS
 from faults.updates import UPDATES
 from faults.variants import ASYNCHRONOUS, CLOCK_FAULTS, DISK_FULL, default_patroni, stage_on_small_disks
 from faults.verdict import judge

@@ -1,9 +1,9 @@
 """A round of a fault as a test: what must come of it does, and nothing is lost."""
 
 from faults.checker import Kind
+from faults.fault import Expected, Fault
 from faults.rounds import Round, do_round
 from faults.stage import Stage
-from faults.table import Expected, Fault
 from faults.verdict import judge
 
 CONTROL_ROUNDS = 3

@@ -8,8 +8,9 @@ import pytest
 from demo.release import Images
 from e2e.rounds import must_end_as_expected, must_lose_rows
 from faults import clocks
+from faults.fault import Fault
 from faults.stage import Stage, set_up
-from faults.table import FAULTS, Fault
+from faults.table import FAULTS
 from faults.variants import ASYNCHRONOUS, CLOCK_FAULTS
 
 NAMESPACE = "e2e-faults"

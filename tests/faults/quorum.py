@@ -12,9 +12,9 @@ from contextlib import ExitStack, contextmanager
 
 from demo.cluster import get, kubectl, wait_for
 from e2e.shards import query
+from faults.fault import Expected, Fault
 from faults.nodes import PodCut, cut_off
 from faults.stage import MEMBER, SETTINGS_SECONDS, SHARD, Member, Stage, Standing, read_member
-from faults.table import Expected, Fault
 
 SETTINGS = {"synchronous_mode": "quorum", "synchronous_node_count": 1}
 MEMBERS = 3

@@ -4,16 +4,16 @@ import json
 import time
 import uuid
 from dataclasses import asdict, dataclass
-from typing import assert_never
 
 from faults import operators
 from faults.checker import Finding, Kind, check, count, count_failed_reads, find_silent, gap_seconds, stale_seconds
+from faults.fault import Expected, Fault
 from faults.probes import BACK_SECONDS, Place, Probes, running
 from faults.records import SDK, Outcome
 from faults.stage import SHARD, Stage, Standing
-from faults.table import PROMOTED_SECONDS, Expected, Fault
+from faults.table import PROMOTED_SECONDS
 
-BLOCKED_SECONDS = 60
+SAID_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def do_round(stage: Stage, fault: Fault, is_synchronous: bool = True) -> Round:
     with running(stage.namespace, stage.image, name, choose_place(before, fault)) as probes:
         began = time.time()
         with fault.happen(stage, before):
-            came = await_outcome(stage, before, fault, probes)
+            await_outcome(stage, before, fault, probes)
         after = stage.steady(is_synchronous)
         probes.wait_served(BACK_SECONDS)
         records = probes.records(fault.may_lose_plain)
@@ -66,7 +66,7 @@ def do_round(stage: Stage, fault: Fault, is_synchronous: bool = True) -> Round:
     promoted = {timeline: at for timeline, at in promotions.items() if at > began}
     return Round(
         fault=fault.name,
-        came=Expected.MOVES if has_moved(before, after) else came,
+        came=Expected.MOVES if after.primary.timeline > before.primary.timeline else fault.expected,
         has_other_primary=after.primary.pod != before.primary.pod,
         gap_seconds=gap_seconds(records.writes, began),
         promoted_seconds=min(promoted.values()) - began if promoted else None,
@@ -91,33 +91,17 @@ def choose_place(before: Standing, fault: Fault) -> Place:
     return Place(beside.node, before.leader.node, before.leader.address)
 
 
-def await_outcome(stage: Stage, before: Standing, fault: Fault, probes: Probes) -> Expected:
-    match fault.expected:
-        case Expected.MOVES:
-            last = before.primary.timeline + fault.promotions
-            stage.database.wait_primary(SHARD, PROMOTED_SECONDS, lambda seen: seen.timeline >= last)
-            probes.wait_served(BACK_SECONDS)
-            return Expected.MOVES
-        case Expected.STAYS:
-            time.sleep(fault.watch_seconds)
-            probes.wait_served(BACK_SECONDS)
-            return Expected.STAYS
-        case Expected.BLOCKS:
-            return await_block(stage, before, fault)
-        case _:
-            assert_never(fault.expected)
-
-
-def await_block(stage: Stage, before: Standing, fault: Fault) -> Expected:
-    """For as long as somebody might be promoted wrongly; and until the status says why nobody is."""
-    time.sleep(fault.watch_seconds)
-    stage.database.wait_condition("FailoverBlocked", "True", BLOCKED_SECONDS)
-    led = stage.database.primary(SHARD)
-    return Expected.MOVES if led and led.timeline > before.primary.timeline else Expected.BLOCKS
-
-
-def has_moved(before: Standing, after: Standing) -> bool:
-    return after.primary.timeline > before.primary.timeline
+def await_outcome(stage: Stage, before: Standing, fault: Fault, probes: Probes) -> None:
+    """Nobody must be promoted for as long as somebody might be wrongly; that nobody was, is seen afterwards."""
+    if fault.expected is Expected.MOVES:
+        last = before.primary.timeline + fault.promotions
+        stage.database.wait_primary(SHARD, PROMOTED_SECONDS, lambda seen: seen.timeline >= last)
+    else:
+        time.sleep(fault.watch_seconds)
+    if fault.says:
+        stage.database.wait_condition(fault.says.condition, fault.says.status, SAID_SECONDS, fault.says.reason)
+    if fault.expected in {Expected.MOVES, Expected.STAYS}:
+        probes.wait_served(BACK_SECONDS)
 
 
 def measure_takeover(before: operators.Lead | None, began: float) -> float | None:

@@ -1,16 +1,12 @@
-"""The faults, each with what must come of it.
-
-A fault is a context: entered, it happens; left, it is healed. What must come of it is looked at in between.
-"""
+"""The faults, each with what must come of it."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
-from enum import StrEnum
 
 from demo.cluster import kubectl, wait_for
 from faults import operators
+from faults.fault import Expected, Fault, Said
 from faults.nodes import Cut, api_server_stopped, cut_off, kill_container, killed
 from faults.stage import MEMBER, SHARD, Stage, Standing
 
@@ -18,39 +14,6 @@ OUTAGE_SECONDS = 60.0
 KILLED_AT_SECONDS = 15.0
 PROMOTED_SECONDS = 120.0
 DATA = "/var/lib/caisson/pgdata"
-
-
-class Expected(StrEnum):
-    MOVES = "a member that has every acknowledged commit is promoted"
-    STAYS = "nobody is promoted; the primary goes on"
-    BLOCKS = "nobody is promoted, and FailoverBlocked says so; the old primary goes on once it is back"
-
-
-Happening = Callable[[Stage, Standing], AbstractContextManager[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """How it happens, and what docs/concepts/what-faults-do.md promises of it.
-
-    `watch_seconds`: how long nobody must be promoted, where that is expected. `sees_primary`: the application is beside
-    the primary rather than beside the standby. `promotions`: how often somebody is promoted, where that is expected, at least.
-    `same_may_lead`: it need not be another pod that leads in the end. `may_fail`: statements of the application may end without success,
-    where all others only wait. `may_restart`: members may be started again, although nobody is promoted. `may_lose_plain`: what the
-    plain writer recorded may go with its node.
-    """
-
-    name: str
-    happen: Happening
-    expected: Expected
-    durability: str = "synchronous"
-    watch_seconds: float = 0.0
-    sees_primary: bool = False
-    promotions: int = 1
-    same_may_lead: bool = False
-    may_fail: bool = False
-    may_restart: bool = False
-    may_lose_plain: bool = False
 
 
 @contextmanager
@@ -161,6 +124,10 @@ def standby_then_primary(stage: Stage, before: Standing) -> Iterator[None]:
         stage.signal(before.leader, "CONT")
 
 
+ALONE = Said("Unprotected", "True", "NoSynchronousStandby")
+WAITING = Said("Unprotected", "False", "WritesWait")
+BLOCKED = Said("FailoverBlocked", "True", "NoCandidate")
+
 FAULTS = (
     Fault("pod_killed", pod_killed, Expected.MOVES, same_may_lead=True),
     Fault("stopped", stopped, Expected.MOVES),
@@ -168,9 +135,19 @@ FAULTS = (
     Fault("switchover", switchover, Expected.MOVES),
     Fault("node_cut_off", node_cut_off, Expected.MOVES),
     Fault("cut_off_from_api_server", cut_off_from_api_server, Expected.STAYS, watch_seconds=25),
-    Fault("cut_off_from_peers", cut_off_from_peers, Expected.STAYS, watch_seconds=15, sees_primary=True, may_restart=True),
-    Fault("standby_then_primary", standby_then_primary, Expected.BLOCKS, watch_seconds=25, may_fail=True),
-    Fault("standby_then_primary_strict", standby_then_primary, Expected.BLOCKS, "strict", watch_seconds=25, may_fail=True),
+    Fault(
+        "cut_off_from_peers", cut_off_from_peers, Expected.STAYS, watch_seconds=15, says=ALONE, sees_primary=True,
+        may_restart=True,
+    ),
+    Fault("standby_then_primary", standby_then_primary, Expected.BLOCKS, watch_seconds=25, says=BLOCKED, may_fail=True),
+    Fault(
+        "standby_then_primary_strict", standby_then_primary, Expected.BLOCKS, "strict", watch_seconds=25, says=BLOCKED,
+        may_fail=True,
+    ),
+    Fault(
+        "cut_off_from_peers_strict", cut_off_from_peers, Expected.WAITS, "strict", watch_seconds=15, says=WAITING,
+        sees_primary=True,
+    ),
     Fault("two_in_a_row", two_in_a_row, Expected.MOVES, promotions=2, same_may_lead=True),
     Fault("operator_killed", operator_killed, Expected.STAYS, watch_seconds=3),
     Fault("operator_stopped", operator_stopped, Expected.STAYS, watch_seconds=3),

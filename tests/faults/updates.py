@@ -10,8 +10,8 @@ from typing import Any
 
 from demo.cluster import kubectl, wait_for
 from demo.database import Database
+from faults.fault import Expected, Fault
 from faults.stage import Stage, Standing
-from faults.table import Expected, Fault
 
 BEGUN_SECONDS, UPDATE_SECONDS = 60, 240
 DRAIN_SECONDS = 110

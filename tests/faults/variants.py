@@ -10,9 +10,10 @@ from demo.cluster import CommandFailedError
 from e2e.shards import query
 from faults import clocks
 from faults.disks import SIZE, STORAGE_CLASS, filled, small_disks
+from faults.fault import Expected, Fault
 from faults.nodes import nodes
 from faults.stage import AGENT, DEFAULTS, SHARD, Stage, Standing, set_up
-from faults.table import FAULTS, Expected, Fault
+from faults.table import FAULTS
 
 BY_NAME = {fault.name: fault for fault in FAULTS}
 # The plain writer goes on at the old primary, which acknowledges to it until it steps down.

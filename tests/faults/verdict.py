@@ -1,7 +1,9 @@
 """Whether a round ended as its fault must end. Pure. What a round of an earlier state of the code did not record is not judged."""
 
+from faults.fault import Expected, Fault
 from faults.rounds import Round
-from faults.table import Expected, Fault
+
+WRITES_WAIT = {Expected.WAITS, Expected.BLOCKS}
 
 
 def judge(fault: Fault, done: Round) -> list[str]:
@@ -38,8 +40,10 @@ def judge_rest(fault: Fault, done: Round) -> list[str]:
     complaints = []
     if done.came is not fault.expected:
         complaints.append(f"expected was that {fault.expected}, and {done.came}")
-    if fault.expected is Expected.STAYS and not fault.may_restart and done.has_restarted:
+    if fault.expected in {Expected.STAYS, Expected.WAITS} and not fault.may_restart and done.has_restarted:
         complaints.append("a member is another pod than before, or was started again")
+    if fault.expected in WRITES_WAIT and done.gap_seconds is not None and done.gap_seconds < fault.watch_seconds:
+        complaints.append(f"writes were acknowledged after {done.gap_seconds:.1f} s, and were to wait")
     return complaints
 
 

@@ -13,9 +13,10 @@ from bench.record import Record
 from demo.cluster import TimedOutError
 from faults.checker import Finding, Kind
 from faults.counts import PROMISED
+from faults.fault import Expected
 from faults.figures import summarize
 from faults.rounds import Round
-from faults.table import FAULTS, Expected
+from faults.table import FAULTS
 from faults.variants import CLOCK_FAULTS
 
 ROUND = Round("pod_killed", Expected.MOVES, True, 2.5, 2.0, None, 0.0, 900, 0, 0, ())

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from faults.checker import Finding, Kind
+from faults.fault import Expected, Fault
 from faults.quorum import GUARDED
 from faults.rounds import Round
-from faults.table import FAULTS, Expected, Fault
+from faults.table import FAULTS
 from faults.updates import UPDATES
 from faults.variants import CLOCK_FAULTS, DISK_FULL
 from faults.verdict import judge
@@ -20,7 +21,7 @@ MAY_FAIL = {"standby_then_primary", "standby_then_primary_strict", "api_server_a
 def true_round(fault: Fault, **changes: Any) -> Round:
     moves = fault.expected is Expected.MOVES
     done = Round(
-        fault.name, fault.expected, has_other_primary=moves and not fault.same_may_lead, gap_seconds=1.0,
+        fault.name, fault.expected, has_other_primary=moves and not fault.same_may_lead, gap_seconds=fault.watch_seconds + 1.0,
         promoted_seconds=None, takeover_seconds=None, stale_seconds=0.0, acknowledged=900, failed=0, unknown=0, findings=(),
         failed_reads=0, promotions=fault.promotions if moves else 0, has_restarted=moves,
     )  # fmt: skip
@@ -74,10 +75,18 @@ def test_nothing_is_done_over_again_where_the_primary_goes_on() -> None:
         "operator_killed",
         "operator_stopped",
         "clock_of_primary_off",
+        "cut_off_from_peers_strict",
     )
     for name in names:
         assert judge(ALL[name], true_round(ALL[name], has_restarted=True)) == [
             "a member is another pod than before, or was started again"
+        ]
+
+
+def test_nothing_is_acknowledged_while_writes_are_to_wait() -> None:
+    for name in ("cut_off_from_peers_strict", "standby_then_primary", "standby_then_primary_strict"):
+        assert judge(ALL[name], true_round(ALL[name], gap_seconds=2.0)) == [
+            "writes were acknowledged after 2.0 s, and were to wait"
         ]
 
 
