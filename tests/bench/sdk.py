@@ -3,6 +3,7 @@
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -72,10 +73,9 @@ def measure_load(stage: Stage, db: caisson.ShardedDatabase) -> Record:
     for turn in range(1, 4):
         rows = [(f"L{number % 999}", turn * 10_000_000 + number, "x" * 60) for number in range(50_000)]
         plain = [(tail, seq + 5_000_000, text) for tail, seq, text in rows]
-        values.append(
-            timed(len(rows), lambda rows=rows: db.load("flights", ("tailnum", "seq", "payload"), rows, "tailnum"))
-        )
-        baselines.append(timed(len(plain), lambda plain=plain: copy_plainly(stage, plain)))
+        load = partial(db.load, "flights", ("tailnum", "seq", "payload"), rows, "tailnum")
+        values.append(timed(len(rows), load))
+        baselines.append(timed(len(plain), partial(copy_plainly, stage, plain)))
     return compare(
         "load_rows_per_second", "rows/s", values, baselines, "50,000 rows; baseline: COPY as the application"
     )

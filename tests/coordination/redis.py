@@ -64,8 +64,13 @@ class Server:
 
     def connect(self) -> "redis.Redis":
         """A simple client, with answers as text."""
-        tls = {"ssl": True, "ssl_ca_certs": str(self.authority)} if self.authority else {}
-        return redis.Redis(port=self.port, password=self.settings.get("requirepass"), decode_responses=True, **tls)
+        return redis.Redis(
+            port=self.port,
+            password=self.settings.get("requirepass"),
+            decode_responses=True,
+            ssl=self.authority is not None,
+            ssl_ca_certs=str(self.authority) if self.authority else None,
+        )
 
     @property
     def replication_id(self) -> str:

@@ -59,7 +59,8 @@ def is_raised(server: Server) -> bool:
     """Whether it needs no other epoch: it is a replica, or has one for its present replication id. Raises RedisError."""
     client = server.connect()
     known = client.info("replication")
-    return known["role"] != "master" or client.hget("caisson:epoch", "replid") == known["master_replid"]
+    role, replication_id = str(known["role"]), str(known["master_replid"])
+    return role != "master" or client.hget("caisson:epoch", "replid") == replication_id
 
 
 def wait_until_raised(server: Server) -> None:

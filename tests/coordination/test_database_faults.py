@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -237,11 +238,15 @@ def test_a_notification_that_comes_late_is_not_taken_for_a_grant(cluster: Cluste
     held = take(store)
     waiter = waiters.join_queue(other, A, mine)
     until(other._wakeups.is_listening.is_set)
+
+    def has_asked_since(signs: datetime) -> bool:
+        return read_ends(cluster, space)[mine] != signs
+
     for late in (before, held):
         signs = read_ends(cluster, space)[mine]
         with cluster.connect() as connection:
             connection.execute("SELECT pg_notify(%s, %s)", (other._channel, f"{late.token} {mine}"))
-        until(lambda signs=signs: read_ends(cluster, space)[mine] != signs)  # it has heard, and asked  # type: ignore[misc]
+        until(partial(has_asked_since, signs))  # it has heard
     assert not waiter.done()
     store.release(held)
     grant = waiter.result(60)

@@ -5,7 +5,6 @@ import socket
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from kazoo.client import KazooClient
@@ -139,7 +138,9 @@ def test_a_connection_that_is_broken_on_purpose_never_speaks_in_plain_text(
     pair: tuple[ssl.SSLSocket, ssl.SSLSocket],
 ) -> None:
     client, server = pair
-    _Connection.drop(SimpleNamespace(_socket=client))
+    connection = object.__new__(_Connection)
+    connection._socket = client
+    connection.drop()
     with pytest.raises(OSError):
         client.send(b"secret")
     assert client.version() is not None, "it is a TLS socket still"

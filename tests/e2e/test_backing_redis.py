@@ -1,6 +1,7 @@
 """A replicated Redis on kind: it fails over without the operator, and what it hands out after that is above all before."""
 
 import json
+from functools import partial
 
 import pytest
 
@@ -24,7 +25,8 @@ def cluster(namespace: str) -> Backing:
 
 
 def other_than(cluster: Backing, leader: str) -> str:
-    return next(pod["metadata"]["name"] for pod in cluster.pods() if pod["metadata"]["name"] != leader)
+    other: str = next(pod["metadata"]["name"] for pod in cluster.pods() if pod["metadata"]["name"] != leader)
+    return other
 
 
 def test_the_binding_leads_to_the_primary_and_names_every_sentinel(cluster: Backing) -> None:
@@ -60,17 +62,21 @@ def test_a_renewed_certificate_is_shown_without_a_restart_of_redis(cluster: Back
     wait_for("another certificate", lambda: (get("secret", "cache-tls", cluster.namespace) or {}).get("data"), 60)
     renewed = cluster.secret("cache-tls")["tls.crt"]
     assert renewed != before
-    showing = "import ssl, sys; print(ssl.get_server_certificate(('127.0.0.1', int(sys.argv[1]))))"
     for pod in (f"cache-{n}" for n in range(3)):
         for port in ("6379", "26379"):
             wait_for(
                 f"{pod}:{port} to show it",
-                lambda pod=pod, port=port: _try_run(cluster, pod, showing, port) == renewed.strip(),
+                partial(is_shown, cluster, pod, port, renewed),
                 300,
                 cluster.explain,
             )
     assert starts_of(cluster, "redis") == started
     cluster.wait_whole(3)
+
+
+def is_shown(cluster: Backing, pod: str, port: str, certificate: str) -> bool:
+    showing = "import ssl, sys; print(ssl.get_server_certificate(('127.0.0.1', int(sys.argv[1]))))"
+    return _try_run(cluster, pod, showing, port) == certificate.strip()
 
 
 def starts_of(cluster: Backing, container: str) -> dict[str, tuple[str, int]]:

@@ -50,7 +50,8 @@ def wait_whole() -> None:
         assert deployment is not None
         replace_resting(deployment["spec"]["selector"]["matchLabels"])
         ready: int = deployment["status"].get("readyReplicas", 0)
-        return ready == deployment["spec"]["replicas"]
+        wanted: int = deployment["spec"]["replicas"]
+        return ready == wanted
 
     wait_for("every replica of the operator", is_whole, WHOLE_SECONDS, operator_log)
 

@@ -50,4 +50,5 @@ def main(configuration: Path, folder: Path, passfile: Path, primary: str) -> Non
 
 
 if __name__ == "__main__":
-    main(*(Path(each) for each in sys.argv[1:4]), sys.argv[4])  # type: ignore[call-arg]
+    configuration, folder, passfile, primary = sys.argv[1:]
+    main(Path(configuration), Path(folder), Path(passfile), primary)

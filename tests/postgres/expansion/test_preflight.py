@@ -47,7 +47,7 @@ def write_long(cluster: Cluster, dbname: str) -> Iterator[str]:
         connection.execute("ROLLBACK")
 
 
-HOLDS = [(leave_prepared, "PreparedTransaction"), (write_long, "LongTransaction")]
+HOLDS: list[tuple[Hold, str]] = [(leave_prepared, "PreparedTransaction"), (write_long, "LongTransaction")]
 
 
 async def step_until(operator: Operator, reason: str) -> Wait:

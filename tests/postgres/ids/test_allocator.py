@@ -12,6 +12,7 @@ import caisson
 from caisson.ids import IdAllocator, Layout
 from caisson.ids.clock import SECOND_NS, Clocks
 from caisson.ids.demand import Provision
+from caisson.ids.segment import Segments
 from postgres.clusters import Cluster
 from postgres.ids.storm import stopped
 
@@ -152,7 +153,9 @@ def test_segments_outlast_ten_minutes_without_the_store_at_their_rated_load(serv
     provision = Provision(step=1000, rated_per_second=2_000.0)
     with IdAllocator.connect(dsn=server.dsn(), space=space, mode="segment", provision=provision) as ids:
         ids.next()
-        wait_until(lambda: ids._source.in_hand >= 600 * 2_000)
+        source = ids._source
+        assert isinstance(source, Segments)
+        wait_until(lambda: source.in_hand >= 600 * 2_000)
         with stopped(server.processes):
             taken = ids.take(600 * 2_000)
         assert len(set(taken)) == 600 * 2_000
