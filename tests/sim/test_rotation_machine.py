@@ -12,10 +12,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from caisson_operator.core.decisions import Plan
+from caisson_operator.core.decisions import Decision, Plan, Step
 from caisson_operator.core.layout import FIRST_LOGIN, LOGIN_ROLES, RETIRED, RETIRING, Login
 from caisson_operator.sharded_database import logins, steps
 from caisson_operator.sharded_database.observed import Objects, Observed
+from caisson_operator.sharded_database.wanted import Wanted
 from fakes.observations import NOW, build_wanted, settle
 
 MOST_SHARDS = 4
@@ -36,7 +37,7 @@ class Roles:
     def lets_in(self, login: Login) -> bool:
         return self.passwords.get(login.role) == login and self.marks[login.role] != RETIRED
 
-    def act(self, step: object) -> None:
+    def act(self, step: Step) -> None:
         match step:
             case steps.LetIn(_, login):
                 self.passwords[login.role], self.marks[login.role] = login, login.mark
@@ -78,6 +79,7 @@ class Rotation(RuleBasedStateMachine):
             return
         decision = self.decide(wanted, self.observe())
         for step in decision.steps[:done] if isinstance(decision, Plan) else ():
+            assert isinstance(step, steps.OnShard)
             self.shards[step.shard].act(step)
         if not isinstance(decision, Plan):
             for roles in self.shards.values():
@@ -136,11 +138,11 @@ def test_what_was_asked_for_comes_about() -> None:
             assert [role for role, mark in roles.marks.items() if mark != RETIRED] == [machine.binding.role]
 
 
-def choose_at_once(wanted: logins.Wanted, observed: Observed) -> Login:
+def choose_at_once(wanted: Wanted, observed: Observed) -> Login:
     return observed.objects.login.follow(wanted.rotation)
 
 
-def replace_at_once(wanted: logins.Wanted, observed: Observed) -> object:
+def replace_at_once(wanted: Wanted, observed: Observed) -> Decision:
     """Without waiting for the old password to run out."""
     asked = observed.objects.login.follow(wanted.rotation)
     todo = tuple(

@@ -14,7 +14,7 @@ from caisson_operator.backing_cluster.provisioning import build_shape
 from caisson_operator.backing_cluster.replacing import LEASES_END_SECONDS, decide_replacement, explain_lost
 from caisson_operator.backing_cluster.status import build_status
 from caisson_operator.backing_cluster.wanted import Wanted
-from caisson_operator.core.decisions import Plan, Refuse, Settled, Wait
+from caisson_operator.core.decisions import Decision, Plan, Refuse, Settled, Step, Wait
 from caisson_operator.core.replacing import ReplaceMember
 from caisson_operator.core.volumes import GrowVolume, Volume
 from fakes.backing_clusters import (
@@ -66,7 +66,7 @@ def change_pod(observed: Observed, name: str, **changes: Any) -> Observed:
     return replace(observed, pods=pods)
 
 
-def planned(decision: object) -> object:
+def planned(decision: Decision) -> tuple[Step, ...]:
     assert isinstance(decision, Plan), decision
     return decision.steps
 
@@ -88,7 +88,7 @@ def test_a_member_of_zookeeper_loses_its_vote_before_its_volume_is_given_up() ->
 def test_once_it_follows_it_is_given_its_vote_again() -> None:
     anew = take_votes(settle(ZOOKEEPER), 1, 3)
     copied = replace(anew, zookeeper={**anew.zookeeper, "cache-1": zookeeper_view("observer", 1, 3)})
-    (step,) = planned(decide(ZOOKEEPER, copied))  # type: ignore[misc]
+    (step,) = planned(decide(ZOOKEEPER, copied))
     assert isinstance(step, steps.AddMember)
     assert step.number == 2
 

@@ -12,10 +12,8 @@ from threading import Thread
 
 import pytest
 
+import follow_certificate as program
 from fakes.certificates import Files, write_certificate
-from fakes.programs import load_program
-
-program = load_program("follow_certificate")
 
 
 class Server:
@@ -80,7 +78,7 @@ class Reload:
             server.read()
 
 
-def build_follower(files: Files, postgresql: Server, restapi: Server, reload: Callable[[], None]) -> "program.Follower":
+def build_follower(files: Files, postgresql: Server, restapi: Server, reload: Callable[[], None]) -> program.Follower:
     looks = (lambda: program.look_at_postgresql(postgresql.address), lambda: program.look_at_restapi(restapi.address))
     return program.Follower(files.certificate, looks, reload)
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from patroni.dcs import Member as Record
@@ -16,6 +16,7 @@ from fakes.programs import load_program
 program, member = load_program("role_logins"), load_program("member")
 write_private, follow_mount = member.write_private, load_program("mounted_secret").follow_mount
 
+T = TypeVar("T")
 A, B = "*:*:*:caisson_replication:one\n", "*:*:*:caisson_replication_b:two\n"
 FIRST = {"replication": "one", "rewind": "ONE", "passfile": A}
 NEW = {"replication": "two", "replication_user": "caisson_replication_b", "rewind": "TWO", "rewind_user": "caisson_rewind_b"}  # fmt: skip
@@ -35,13 +36,18 @@ OLD, YOUNG = ("caisson_replication", "one", "caisson_rewind", "ONE"), ("caisson_
 LEADER = Record.from_node(1, "s0-0", "", '{"conn_url": "postgres://10.0.0.1:5432/postgres"}')
 
 
+def derive(kind: type[T]) -> type[T]:
+    """One that a test may change without changing `kind`."""
+    return type("Of", (kind,), {})
+
+
 class Member:
     """Patroni's own class of configuration, one of its own for each."""
 
     def __init__(self, folder: Path, keys: dict[str, str], is_guarded: bool = True) -> None:
         self.mount, self.passfile = folder / "mount", folder / "passfile"
         mount(self.mount, keys)
-        handler, store = (type("Of", (kind,), {}) for kind in (ConfigHandler, Store))
+        handler, store = derive(ConfigHandler), derive(Store)
         if is_guarded:
             logins = program.RoleLogins(self.passfile, write_private)
             program.log_in_by(logins, handler)

@@ -60,7 +60,7 @@ def connection(ids: IdAllocator) -> Iterator[http.client.HTTPConnection]:
     with IdServer(("127.0.0.1", 0), ids, Access(lambda: "sesame")) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        yield http.client.HTTPConnection(*server.server_address[:2])
+        yield http.client.HTTPConnection("127.0.0.1", server.server_port)
         server.shutdown()
         thread.join()
 

@@ -22,7 +22,7 @@ def connection() -> Iterator[http.client.HTTPConnection]:
     ):
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        yield http.client.HTTPConnection(*server.server_address[:2])
+        yield http.client.HTTPConnection("127.0.0.1", server.server_port)
         server.shutdown()
         thread.join()
 

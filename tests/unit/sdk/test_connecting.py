@@ -95,7 +95,7 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     begin = Race._begin_handshake
 
     def note(race: Race, conninfo: str) -> None:
-        begun.append(conninfo_to_dict(conninfo)["hostaddr"])
+        begun.append(str(conninfo_to_dict(conninfo)["hostaddr"]))
         begin(race, conninfo)
 
     monkeypatch.setattr(Race, "_begin_handshake", note)

@@ -7,9 +7,17 @@ import pytest
 
 from caisson_operator.core.decisions import Decision, Plan, Refuse, Settled, Wait
 from caisson_operator.sharded_database import steps
-from caisson_operator.sharded_database.decide import decide, find_latest, find_running
+from caisson_operator.sharded_database.decide import decide
 from caisson_operator.sharded_database.expansion import plan_expansion
-from caisson_operator.sharded_database.observed import Claim, Expansion, GroupRecord, Objects, Shard
+from caisson_operator.sharded_database.observed import (
+    Claim,
+    Expansion,
+    GroupRecord,
+    Objects,
+    Shard,
+    find_latest,
+    find_running,
+)
 from caisson_operator.sharded_database.provisioning import build_objects
 from caisson_operator.sharded_database.wanted import Wanted
 from fakes.observations import NOW, build_wanted, certify, observe, provision, settle

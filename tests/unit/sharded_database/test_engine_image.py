@@ -22,7 +22,7 @@ from caisson_operator.sharded_database.manifests import (
 )
 from caisson_operator.sharded_database.patroni_state import read_member_state
 from early_expiry.observe import AUTHORITY, Ports
-from fakes.programs import load_program
+from fakes.programs import FOLDER, load_program
 
 member, follow_certificate = load_program("member"), load_program("follow_certificate")
 mounted_secret, restapi_passwords = load_program("mounted_secret"), load_program("restapi_passwords")
@@ -42,8 +42,7 @@ def test_image_and_manifests_agree_on_labels_and_ports() -> None:
 
 
 def test_the_agent_of_early_expiry_is_in_the_image_where_the_manifests_look_for_it() -> None:
-    folder = Path(member.__file__).parent
-    assert "COPY early_expiry /opt/caisson/early_expiry/" in (folder / "Dockerfile").read_text().splitlines()
+    assert "COPY early_expiry /opt/caisson/early_expiry/" in (FOLDER / "Dockerfile").read_text().splitlines()
     table = (Path(__file__).parents[3] / "tests/kind/images").read_text()
     assert any(line.split()[:1] == ["postgres"] and "early_expiry" in line.split() for line in table.splitlines())
     assert str(member.VOLUME) == stateful_set.DATA_PATH
@@ -59,11 +58,10 @@ def test_image_and_operator_agree_on_the_keys_of_the_rest_apis_passwords() -> No
 
 
 def test_every_program_of_the_image_is_sent_and_copied() -> None:
-    folder = Path(member.__file__).parent
     table = (Path(__file__).parents[3] / "tests/kind/images").read_text().splitlines()
     sent = next(line.split() for line in table if line.startswith("postgres "))
-    copied = (folder / "Dockerfile").read_text().split()
-    for program in folder.glob("*.py"):
+    copied = (FOLDER / "Dockerfile").read_text().split()
+    for program in FOLDER.glob("*.py"):
         assert program.name in sent
         assert program.name in copied
 

@@ -14,7 +14,8 @@ from caisson_operator.sharded_database.observed import Observed, Pod
 from caisson_operator.sharded_database.patroni_state import PatroniState
 from caisson_operator.sharded_database.recorded import Recorded, read_recorded
 from caisson_operator.sharded_database.status import build_status
-from fakes.patroni import HEARD_AT, NOW, PROMOTED_AT, WANTED, A, B, line, pod, pods, see, server, state
+from fakes.observations import NOW
+from fakes.patroni import HEARD_AT, PROMOTED_AT, WANTED, A, B, line, pod, pods, see, server, state
 
 FIRST = line(1, B)
 AFTER = state(B, A, (FIRST,))  # B was promoted, and A stands by
@@ -210,8 +211,7 @@ def test_a_leader_that_comes_back_is_not_gone_any_more() -> None:
 
 
 def test_a_wish_that_patroni_has_is_kept_until_it_is_done() -> None:
-    wish = {"asked_from": A, "asked_to": B}
-    assert follow_leader("s0", see(state(**wish)), Settled()) == knew(is_requested=True)
+    assert follow_leader("s0", see(state(asked_from=A, asked_to=B)), Settled()) == knew(is_requested=True)
     gone = see(state(""), pods(a=None), {}, Recorded(leaders={"s0": knew(is_requested=True)}))
     assert follow_leader("s0", gone, Settled()) == knew(heard_at=HEARD_AT, is_requested=True)
 
@@ -252,7 +252,8 @@ def test_waits_for_a_history_that_is_behind_its_server() -> None:
 
 def watch(looks: list[Observed]) -> list[ShardedDatabaseStatus]:
     """Status after status, each look seeing what the one before has written."""
-    told, seen = {}, []
+    told: dict[str, Any] = {}
+    seen: list[ShardedDatabaseStatus] = []
     for look in looks:
         status = build_status(WANTED, replace(look, recorded=read_recorded(told)), Settled())
         told = status.model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -351,7 +351,8 @@ def reconcile(cluster: Cluster, told: Mapping[str, Any], dies: str = "", wanted:
 
 @pytest.mark.parametrize("dies", ["", "before", "after"])
 def test_a_request_is_run_exactly_once_whenever_the_operator_dies(dies: str) -> None:
-    cluster, told = Cluster(), {}
+    cluster = Cluster()
+    told: Mapping[str, Any] = {}
     told = reconcile(cluster, told)
     told = reconcile(cluster, told, dies)
     for _ in range(3):
@@ -362,7 +363,8 @@ def test_a_request_is_run_exactly_once_whenever_the_operator_dies(dies: str) -> 
 
 def test_control_without_the_written_request_a_crash_switches_twice() -> None:
     """The guard off: what was written down before Patroni was asked is lost with the crash."""
-    cluster, told = Cluster(), {}
+    cluster = Cluster()
+    told: Mapping[str, Any] = {}
     told = reconcile(cluster, told)
     reconcile(cluster, told, dies="after")
     forgotten: Mapping[str, Any] = {}
@@ -372,7 +374,8 @@ def test_control_without_the_written_request_a_crash_switches_twice() -> None:
 
 
 def test_every_new_id_is_run_once() -> None:
-    cluster, told = Cluster(), {}
+    cluster = Cluster()
+    told: Mapping[str, Any] = {}
     for text in ("s0/any/1", "s0/any/2"):
         for _ in range(4):
             told = reconcile(cluster, told, wanted=asking(text))

@@ -17,6 +17,7 @@ from caisson_operator.sharded_database.provisioning import find_template
 from caisson_operator.sharded_database.recorded import Recorded
 from caisson_operator.sharded_database.status import build_status
 from caisson_operator.sharded_database.updating import decide_updates, list_outdated
+from caisson_operator.sharded_database.wanted import Wanted
 from fakes.members import build_members, change, see, write_down
 from fakes.observations import NOW, build_wanted
 
@@ -48,16 +49,23 @@ def test_does_nothing_where_every_member_is_up_to_date() -> None:
     assert decide_updates(WANTED, see(WANTED)) == Settled()
 
 
-@pytest.mark.parametrize("change_of", [{"durability": "strict"}, {"storage": {"size": "2Gi"}}, {"membersPerShard": 3}])
-def test_what_only_a_first_bootstrap_reads_makes_no_member_old(change_of: dict[str, object]) -> None:
-    assert find_template(build_wanted(2, **change_of), "s0") == find_template(WANTED, "s0")
+@pytest.mark.parametrize(
+    "other",
+    [
+        build_wanted(2, durability="strict"),
+        build_wanted(2, storage={"size": "2Gi"}),
+        build_wanted(2, membersPerShard=3),
+    ],
+)
+def test_what_only_a_first_bootstrap_reads_makes_no_member_old(other: Wanted) -> None:
+    assert find_template(other, "s0") == find_template(WANTED, "s0")
 
 
 @pytest.mark.parametrize(
     "other", [build_wanted(2, image="newer"), build_wanted(2, resources={"requests": {"cpu": "1"}})]
 )
-def test_another_image_and_other_resources_make_members_old(other: object) -> None:
-    assert find_template(other, "s0") != find_template(WANTED, "s0")  # type: ignore[arg-type]
+def test_another_image_and_other_resources_make_members_old(other: Wanted) -> None:
+    assert find_template(other, "s0") != find_template(WANTED, "s0")
 
 
 def test_a_standby_comes_before_its_leader_and_one_shard_before_the_next() -> None:
