@@ -27,7 +27,8 @@ check: .venv/ready ## without a cluster: format, lint, types, imports, unit, sim
 	$(PYTHON) -m ruff format --check operator workloads tests
 	$(PYTHON) -m ruff check operator workloads tests
 	$(PYTHON) -m mypy operator/caisson_operator workloads/sdk/caisson workloads/cli/kubectl_caisson workloads/flights \
-	  workloads/postgres/early_expiry workloads/postgres/*.py workloads/redis/epoch_agent workloads/redis/redis_member workloads/zookeeper/zookeeper_member
+	  workloads/postgres/early_expiry workloads/postgres/*.py workloads/redis/epoch_agent workloads/redis/redis_member workloads/zookeeper/zookeeper_member \
+	  tests tests/demo/run tests/kind/missing-layers
 	PYTHONPATH=$(PACKAGES) .venv/bin/lint-imports
 	$(PYTEST) tests/unit tests/sim -q
 	$(MAKE) --no-print-directory generate
