@@ -10,6 +10,7 @@ from .rules import REAL, STRICTER, Rules
 from .world import NAMES, World
 
 MEMBERS = st.sampled_from(NAMES)
+PLACES = st.sampled_from(("loaded", "not answered", "conflict", "renewed", "judged", "acquired", "setting changed"))
 ONE_OR_ALL = st.sampled_from((*NAMES, NAMES))
 MODES = st.sampled_from((Mode.ON, Mode.STRICT))
 
@@ -31,6 +32,26 @@ class EarlyExpiryMachine(RuleBasedStateMachine):
     @rule(name=MEMBERS, times=st.integers(1, 4))
     def step(self, name: str, times: int) -> None:
         self.world.step(name, times)
+
+    @rule(name=MEMBERS, place=PLACES)
+    def step_to(self, name: str, place: str) -> None:
+        """Or through a whole cycle that does not come there."""
+        while self.world.step(name) not in (place, None):
+            pass
+
+    @rule(name=MEMBERS)
+    def take_over_by_ttl(self, name: str) -> None:
+        self.world.finish_cycle(name)
+        self.world.let_ttl_pass()
+        self.step_to(name, "acquired")
+
+    @rule(names=st.sets(MEMBERS, min_size=1))
+    def commit(self, names: set[str]) -> None:
+        """As far as it comes: whoever runs as a primary writes, and so many receive it."""
+        for name in NAMES:
+            self.world.write(name)
+        for name in sorted(names) * 3:
+            self.world.stream(name)
 
     @rule(times=st.integers(1, 5))
     def leader_stalls(self, times: int) -> None:
@@ -103,7 +124,7 @@ class StricterMachine(EarlyExpiryMachine):
 TestEarlyExpiryMachine = EarlyExpiryMachine.TestCase
 TestStricterMachine = StricterMachine.TestCase
 TestEarlyExpiryMachine.settings = TestStricterMachine.settings = settings(
-    max_examples=150,
+    max_examples=400,
     stateful_step_count=40,
     deadline=None,
     derandomize=True,

@@ -48,10 +48,12 @@ def test_storms_find_a_missing_safeguard_of_the_agent(guards: Guards, seeds: ran
 
 PATRONIS = [
     (replace(REAL, races_only_if_named=False), range(STORMS)),
-    (replace(REAL, renews_only_its_own=False), range(400, 420)),
-    (replace(STRICTER, renews_only_its_own=False), range(120, 140)),
-    (replace(REAL, cycles_are_short=False), range(280, 300)),
-    (replace(STRICTER, leads_only_if_named=False), range(280, 300)),
+    (replace(REAL, renews_only_its_own=False), range(60, 80)),
+    (replace(STRICTER, renews_only_its_own=False), range(140, 160)),
+    (replace(REAL, cycles_are_short=False), range(STORMS)),
+    (replace(REAL, watches_are_current=False), range(150, 170)),
+    (replace(STRICTER, leads_only_if_named=False), range(STORMS)),
+    (replace(STRICTER, writes_before_setting=False), range(960, 980)),
 ]
 
 
