@@ -48,7 +48,7 @@ def process_sync(world: "World", me: Member, sync: SyncRecord) -> Moments:
             return
         version = connection.sync.version
         yield "sync record mended"
-    if picked == named == me.sync_names:
+    if picked == named == me.sync_names - ANYBODY:
         return
     common = named & confirmed
     if common != named or world.rules.writes_before_setting:
