@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, field
 
+# In strict mode, with no standby to name: somebody's word, and nobody may lead for having given it.
+ANYBODY = frozenset("*")
+
 
 @dataclass
 class Member:
@@ -15,13 +18,20 @@ class Member:
     sync_names: frozenset[str] = frozenset()
     # How long its log was when sync_names was set: a standby counts as synchronous once it has that much.
     sync_since: int = 0
+    # What its Patroni says of it: a moment after the promotion.
+    calls_itself_primary: bool = False
 
     def set_sync_names(self, names: frozenset[str]) -> None:
         self.sync_names, self.sync_since = names, len(self.log)
 
     def demote(self) -> None:
-        self.is_primary, self.follows = False, None
+        self.is_primary = self.calls_itself_primary = False
+        self.follows = None
         self.set_sync_names(frozenset())
+
+    def can_stream_from(self, upstream: "Member") -> bool:
+        """Without a rewind before."""
+        return self.timeline <= upstream.timeline and self.log == upstream.log[: len(self.log)]
 
     def receive_from(self, upstream: "Member") -> None:
         """One commit; or, where the logs have parted, what pg_rewind does."""
@@ -29,7 +39,7 @@ class Member:
         while common < min(len(self.log), len(upstream.log)) and self.log[common] == upstream.log[common]:
             common += 1
         if common < len(self.log):
-            if upstream.timeline > self.timeline:
+            if upstream.timeline >= self.timeline:
                 del self.log[common:]
             return
         self.timeline = upstream.timeline

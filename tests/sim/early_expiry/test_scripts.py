@@ -11,9 +11,10 @@ from early_expiry.records import SyncRecord
 from early_expiry.watch import Verdict, decide_verdict
 
 from .agent import Guards
-from .patroni import Mode
+from .checker import AcknowledgedCommitLost
+from .replication import Mode
 from .store import B_IS_SYNCHRONOUS, Store
-from .world import AcknowledgedCommitLost, World
+from .world import World
 
 Script = Callable[[Guards], None]
 WHOLE_ATTEMPT = 6
@@ -163,7 +164,7 @@ def test_a_leader_that_has_won_its_record_back_is_watched_until_it_renews() -> N
     known = world.agents["B"].known
     assert known is not None
     assert decide_verdict(known, "B") == Verdict.NOT_SEEN_RENEWING
-    world.go_well()
+    world.go_well(4)
     world.notice_silence("B")
     assert world.agents["B"].is_due()
 
