@@ -18,6 +18,9 @@ class Expected(StrEnum):
     BLOCKS = "nobody is promoted, and FailoverBlocked says so; the old primary goes on once it is back"
 
 
+WRITES_WAIT = {Expected.WAITS, Expected.BLOCKS}
+"""Nothing is acknowledged while such a fault lasts."""
+
 Happening = Callable[[Stage, Standing], AbstractContextManager[None]]
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 from faults import operators
 from faults.checker import Finding, Kind, check, count, count_failed_reads, find_silent, gap_seconds, stale_seconds
-from faults.fault import Expected, Fault
+from faults.fault import WRITES_WAIT, Expected, Fault
 from faults.probes import BACK_SECONDS, Place, Probes, running
 from faults.records import SDK, Outcome
 from faults.stage import SHARD, Stage, Standing
@@ -100,7 +100,7 @@ def await_outcome(stage: Stage, before: Standing, fault: Fault, probes: Probes) 
         time.sleep(fault.watch_seconds)
     if fault.says:
         stage.database.wait_condition(fault.says.condition, fault.says.status, SAID_SECONDS, fault.says.reason)
-    if fault.expected in {Expected.MOVES, Expected.STAYS}:
+    if fault.expected not in WRITES_WAIT:
         probes.wait_served(BACK_SECONDS)
 
 

@@ -1,9 +1,7 @@
 """Whether a round ended as its fault must end. Pure. What a round of an earlier state of the code did not record is not judged."""
 
-from faults.fault import Expected, Fault
+from faults.fault import WRITES_WAIT, Expected, Fault
 from faults.rounds import Round
-
-WRITES_WAIT = {Expected.WAITS, Expected.BLOCKS}
 
 
 def judge(fault: Fault, done: Round) -> list[str]:

@@ -23,7 +23,7 @@ def squall(world: World, weather: random.Random, kinds: dict[str, int]) -> None:
     world.end_trouble(NAMES)
     world.go_well(weather.randrange(1, 5))
     world.step(world.store.record.leader or "A", weather.randrange(5))
-    if kinds is WITH_OUTAGES and weather.random() < 0.5:
+    if "ttl" in kinds and weather.random() < 0.5:
         let_a_standby_race(world, weather)
     else:
         let_agents_act(world, weather)

@@ -90,7 +90,6 @@ def jump(request: pytest.FixtureRequest) -> float:
 @pytest.fixture
 def patroni(clocks: Clocks, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Patroni's modules by their names, by the test's clocks until it is over."""
-    pytest.importorskip("patroni", reason="Patroni is in the engine's image only")
     from patroni import postgresql  # before `ha`, which imports it in a circle
     from patroni import __main__, api, dcs, ha, utils  # isort: skip
     from patroni.dcs import kubernetes
