@@ -7,7 +7,8 @@ Once that is not renewed and the leader's PostgreSQL does not answer, the agent 
 takes the leader's name out of its record, and Patroni's own race begins there and then. It never promotes anybody.
 
 Why nothing acknowledged is lost, A being the old leader, perhaps only slow, and B this standby:
-- A acknowledges nothing without B until it has taken B out of `<scope>-sync` by a compare-and-set.
+- A acknowledges nothing without B until it has taken B out of `<scope>-sync` by a compare-and-set. (Known to fail where a write that
+  names B was not answered, was taken for failed, and arrives after all: tests/sim/early_expiry/test_leaned_on.py.)
 - A's Patroni reads `<scope>-sync` first and renews its record then, before it may write `<scope>-sync`. Whatever it
   read before the renewal that we have seen, it cannot write once we have touched `<scope>-sync`; and it cannot renew
   once its record has no leader. If it renews in between, our own last write fails.
