@@ -1,4 +1,4 @@
-"""Patroni, with seven of its habits changed, five of them as to what it keeps in Kubernetes; the main process of the container.
+"""Patroni, with nine of its habits changed, most of them as to what it keeps in Kubernetes; the main process of the container.
 
     patroni_member.py CONFIGURATION
 
@@ -31,6 +31,8 @@ gives its standbys another second to catch up. Nobody leads meanwhile, and a ser
 it says that it has. Here it looks every STOP_POLLING_SECONDS and gives as much; what it asks the standbys then is as before.
 
 **Time.** A clock that somebody sets stops Patroni's cycle or makes it let go of a lead. Here it measures by the monotonic clock (steady_time.py).
+
+**The record of the synchronous standby.** It decides who leads and what PostgreSQL waits for, both more strictly (sync_record.py).
 
 What its REST API takes and sends follows the mounted Secret (mounted_secret.py, restapi_passwords.py), and so does as whom it comes to other members (role_logins.py). Beside it runs, as a thread, what has a renewed certificate taken up (follow_certificate.py).
 """
@@ -187,8 +189,12 @@ if __name__ == "__main__":
     from restapi_passwords import RestapiPasswords, go_by
     from role_logins import RoleLogins, log_in_by
     from steady_time import begin_steadily, measure_steadily
+    from sync_record import lead_only_if_named, tell_writes_apart, write_before_setting
 
     change_habits(kubernetes.Kubernetes, kubernetes.KubernetesError)
+    tell_writes_apart(kubernetes.Kubernetes)
+    write_before_setting(ha.Ha)
+    lead_only_if_named(ha.Ha)
     passwords = RestapiPasswords(RUN / "patroni.yml", write_private)
     logins = RoleLogins(RUN / "passfile", write_private)
     go_by(passwords, api.RestApiServer, request.PatroniRequest)

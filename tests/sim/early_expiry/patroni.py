@@ -129,7 +129,7 @@ def acquire(world: "World", me: Member, view: View) -> Generator[str, None, bool
 
 def may_lead(world: "World", me: Member, view: View) -> bool:
     """is_healthiest_node. Whoever's REST API does not answer has no say."""
-    if me.timeline < view.timeline or (world.rules.leads_only_if_named and is_stranger(me, view.sync)):
+    if me.timeline < view.timeline or is_stranger(world, me, view.sync):
         return False
     if me.is_primary:
         return True
@@ -157,7 +157,7 @@ def others_that_answer(world: "World", me: Member) -> list[Member]:
 
 
 def enforce_primary_role(world: "World", me: Member, view: View) -> Cycle:
-    if world.rules.leads_only_if_named and is_stranger(me, view.sync):
+    if is_stranger(world, me, view.sync):
         give_up(world, me)
         return
     if not me.is_primary:
@@ -170,7 +170,10 @@ def enforce_primary_role(world: "World", me: Member, view: View) -> Cycle:
         world.connections[me.name].write_timeline(me.timeline)
 
 
-def is_stranger(me: Member, sync: SyncRecord) -> bool:
+def is_stranger(world: "World", me: Member, sync: SyncRecord) -> bool:
+    """Our own (sync_record.py)."""
+    if not world.rules.leads_only_if_named or world.mode not in (Mode.ON, Mode.STRICT):
+        return False
     return sync.leader is not None and me.name not in sync.standbys | {sync.leader}
 
 

@@ -1,6 +1,6 @@
-"""Which rules a run is played by: Patroni's own, those that we have changed (patroni_member.py), and two that nobody has yet.
+"""Which rules a run is played by: Patroni's own, and those that we have changed (patroni_member.py, sync_record.py).
 
-Each can be switched off by itself, for controls. `ASSUMED` are what the real rules lean on, and what a run may take away from them.
+Each can be switched off by itself, for controls. Patroni's own lean on more than they can know, which a run may grant them.
 """
 
 from dataclasses import dataclass, replace
@@ -17,28 +17,32 @@ class Late(StrEnum):
 
 @dataclass(frozen=True)
 class Rules:
-    # Ours: a running primary holds its own record for its own, however old.
+    # Ours: a running primary holds its own record for its own, however old,
     holds_own_record: bool = True
     late_answer: Late = Late.UNANSWERED
+    # whoever has the lead uses it only by a sync record that still names it,
+    leads_only_if_named: bool = True
+    # and PostgreSQL's setting changes only after a write to the sync record that was answered.
+    writes_before_setting: bool = True
     # Patroni's own.
     renews_only_its_own: bool = True
     races_only_if_named: bool = True
     asks_before_going_on: bool = True
     leader_refuses_to_bear: bool = True
-    # Nobody's yet: whoever has the lead uses it only by a sync record that still names it,
-    leads_only_if_named: bool = False
-    # and PostgreSQL's setting changes only after a write to the sync record that was answered.
-    writes_before_setting: bool = False
-    # Assumed: no cycle lasts for ttl, no watch is deaf without knowing it, a write to the sync record is carried out before its
+    # Granted: no cycle lasts for ttl, no watch is deaf without knowing it, a write to the sync record is carried out before its
     # sender goes on, and who is promoted has told everybody its timeline.
-    cycles_are_short: bool = True
-    watches_are_current: bool = True
-    sync_writes_are_prompt: bool = True
-    timelines_are_known: bool = True
+    cycles_are_short: bool = False
+    watches_are_current: bool = False
+    sync_writes_are_prompt: bool = False
+    timelines_are_known: bool = False
 
 
 REAL = Rules()
-REAL_WITHOUT_ASSUMPTIONS = Rules(
-    cycles_are_short=False, watches_are_current=False, sync_writes_are_prompt=False, timelines_are_known=False
+PATRONIS_OWN = replace(REAL, leads_only_if_named=False, writes_before_setting=False)
+PATRONIS_OWN_AT_BEST = replace(
+    PATRONIS_OWN,
+    cycles_are_short=True,
+    watches_are_current=True,
+    sync_writes_are_prompt=True,
+    timelines_are_known=True,
 )
-STRICTER = replace(REAL_WITHOUT_ASSUMPTIONS, leads_only_if_named=True, writes_before_setting=True)

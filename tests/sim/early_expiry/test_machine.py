@@ -6,7 +6,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from .connection import Requests, Watching
 from .replication import Mode
-from .rules import REAL, STRICTER, Rules
+from .rules import PATRONIS_OWN_AT_BEST, REAL, Rules
 from .world import NAMES, World
 
 MEMBERS = st.sampled_from(NAMES)
@@ -115,15 +115,15 @@ class EarlyExpiryMachine(RuleBasedStateMachine):
         self.world.calm_down()
 
 
-class StricterMachine(EarlyExpiryMachine):
-    """Nothing is assumed of how long a cycle lasts and when a write arrives."""
+class PatronisOwnMachine(EarlyExpiryMachine):
+    """Where all that they lean on is granted."""
 
-    played_by = STRICTER
+    played_by = PATRONIS_OWN_AT_BEST
 
 
 TestEarlyExpiryMachine = EarlyExpiryMachine.TestCase
-TestStricterMachine = StricterMachine.TestCase
-TestEarlyExpiryMachine.settings = TestStricterMachine.settings = settings(
+TestPatronisOwnMachine = PatronisOwnMachine.TestCase
+TestEarlyExpiryMachine.settings = TestPatronisOwnMachine.settings = settings(
     max_examples=400,
     stateful_step_count=40,
     deadline=None,

@@ -13,7 +13,7 @@ from early_expiry.records import SyncRecord
 from .checker import AcknowledgedCommitLost
 from .connection import Requests, Watching
 from .replication import Mode
-from .rules import REAL, Late, Rules
+from .rules import PATRONIS_OWN_AT_BEST, REAL, Late, Rules
 from .store import Store
 from .test_scripts import WHOLE_ATTEMPT, commit_on_a_and_c
 from .world import NAMES, World
@@ -153,9 +153,9 @@ def primary_without_the_store_that_another_has_followed(rules: Rules) -> World:
 
 
 SAFEGUARDS: list[tuple[Script, Rules]] = [
-    (renewal_that_another_leads_by, replace(REAL, late_answer=Late.DONE)),
+    (renewal_that_another_leads_by, replace(PATRONIS_OWN_AT_BEST, late_answer=Late.DONE)),
     (old_primary_that_finds_another_in_its_record, replace(REAL, renews_only_its_own=False)),
-    (member_that_is_not_named_after_ttl, replace(REAL, races_only_if_named=False)),
+    (member_that_is_not_named_after_ttl, replace(PATRONIS_OWN_AT_BEST, races_only_if_named=False)),
     (primary_without_the_store_that_another_has_followed, replace(REAL, leader_refuses_to_bear=False)),
     (primary_without_the_store_that_another_has_followed, replace(REAL, asks_before_going_on=False)),
 ]
