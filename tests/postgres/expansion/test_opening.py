@@ -19,7 +19,7 @@ from postgres.expansion.application import LoadOptions, first_key_of
 from postgres.expansion.leftovers import must_be_settled
 from postgres.expansion.load import running_load, seed_rows
 from postgres.expansion.stage import Stage
-from postgres.expansion.test_held_up import has_reason, step_until
+from postgres.expansion.test_held_up import step_until
 
 WARM_UP = 60
 PATIENCE_SECONDS = 1.0
@@ -53,8 +53,7 @@ def test_whoever_dies_between_attach_and_claim_the_next_leader_claims_what_is_at
     with running_load(stage.clusters, stage.binding) as load:
         load.wait_for_writes(WARM_UP)
         with claims_held_up(stage.target) as hold:
-            group = lead_until_held_up(stage, hold)
-            assert is_attached(stage.target, group)
+            lead_until_attached(stage, hold)
             if who == "target":
                 stage.target.kill9()
                 stage.target.start()
@@ -72,8 +71,7 @@ def test_leaves_that_are_attached_and_not_claimed_are_nobodys(stage: Stage) -> N
         caisson.ShardedDatabase.connect(binding=stage.binding, timeout=PATIENCE_SECONDS) as database,
         claims_held_up(stage.target) as hold,
     ):
-        group = lead_until_held_up(stage, hold)
-        assert is_attached(stage.target, group)
+        group = lead_until_attached(stage, hold)
         key = first_key_of(group.buckets[0])
         with pytest.raises(caisson.Unavailable):
             database.execute("INSERT INTO planes VALUES (%s, 1)", (key,), key=key)
@@ -99,8 +97,8 @@ def claims_held_up(cluster: Cluster) -> Iterator[Callable[[], None]]:
         yield hold
 
 
-def lead_until_held_up(stage: Stage, hold: Callable[[], None]) -> SwitchGroup:
-    """A leader whose first opening comes to its claim and no further, and which dies then. Returns that switch group."""
+def lead_until_attached(stage: Stage, hold: Callable[[], None]) -> SwitchGroup:
+    """A leader whose first opening attaches the leaves, comes no further than its claim, and dies. Returns that switch group."""
     opening: list[SwitchGroup] = []
 
     def before_step(step: Step) -> None:
@@ -111,7 +109,7 @@ def lead_until_held_up(stage: Stage, hold: Callable[[], None]) -> SwitchGroup:
     async def lead() -> None:
         operator = stage.operator(before_step=before_step)
         try:
-            await step_until(operator, has_reason("AttachHeldUp"))
+            await step_until(operator, lambda _: bool(opening) and is_attached(stage.target, opening[0]))
         finally:
             await operator.close()
 
