@@ -40,7 +40,7 @@ UPDATE caisson.shard_map SET epoch = epoch WHERE bucket = 8; COMMIT
 def test_every_leaf_is_attached_in_an_earlier_transaction_than_the_one_that_claims_it(stage: Stage) -> None:
     stage.expand()
     with stage.target.connect() as target:
-        found = dict(target.execute(ATTACHED_BEFORE).fetchall())
+        found: dict[str, bool] = dict(target.execute(ATTACHED_BEFORE).fetchall())
         assert len(found) == 8 * 3, "of each bucket flights, planes, and the idempotency keys"
         assert all(found.values()), [leaf for leaf, is_earlier in found.items() if not is_earlier]
         target.execute(ATTACH_AND_CLAIM_AT_ONCE.encode())
