@@ -63,6 +63,12 @@ def open_target(access: Access, step: steps.OpenTarget) -> Iterator[str]:
         target = access.target(group)
     for leaf in group.leaves:
         target.live.leaves[leaf] = replace(target.live.leaves[leaf], attachment=Attachment.ATTACHED)
+    target.commit_locally()
+    timeline = target.timeline
+    yield "attached"
+    target = access.target(group)
+    if target.timeline != timeline:
+        raise SessionLost(f"the target of switch group {group.number} has gone")
     for bucket, epoch in epochs.items():
         if target.live.shard_map.get(bucket, Claim("", 0)).epoch <= epoch:
             target.live.shard_map[bucket] = Claim(group.target, epoch)

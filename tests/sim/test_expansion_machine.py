@@ -19,6 +19,7 @@ TENDER = [
     "commit under way",
     "after commit",
     "epochs read",
+    "attached",
     "claimed",
     "detach pending",
 ]

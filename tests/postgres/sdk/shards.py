@@ -132,18 +132,19 @@ class Move:
         connection.execute(f"SELECT setval('caisson.{gate}', {epoch})")
 
     def open_target(self, target: psycopg.Connection, epoch: int) -> None:
+        """Attached first, then claimed, then the gate, each committed by itself."""
         with target.transaction():
             for leaf in self.leaves:
                 target.execute(
                     f"ALTER TABLE {leaf.schema}.{leaf.table} ATTACH PARTITION {full(leaf)} FOR VALUES {leaf.bound}"
                 )
-            target.execute(
-                "INSERT INTO caisson.shard_map (table_group, bucket, owner, epoch) VALUES (%s, %s, %s, %s) "
-                "ON CONFLICT (table_group, bucket) DO UPDATE SET owner = excluded.owner, epoch = excluded.epoch",
-                (self.group, self.bucket, shard_name(self.target), epoch),
-            )
-            self.raise_gate(target, epoch)
-            target.execute("NOTIFY caisson_map")
+        target.execute(
+            "INSERT INTO caisson.shard_map (table_group, bucket, owner, epoch) VALUES (%s, %s, %s, %s) "
+            "ON CONFLICT (table_group, bucket) DO UPDATE SET owner = excluded.owner, epoch = excluded.epoch",
+            (self.group, self.bucket, shard_name(self.target), epoch),
+        )
+        self.raise_gate(target, epoch)
+        target.execute("NOTIFY caisson_map")
 
     def detach(self, source: psycopg.Connection) -> None:
         for leaf in self.leaves:

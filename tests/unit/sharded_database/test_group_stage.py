@@ -62,6 +62,18 @@ def test_a_copy_whose_slot_has_lost_its_log_is_stale_and_the_slot_is_dropped() -
     assert DropSlot in planned
 
 
+def test_a_fenced_group_whose_leaves_are_attached_and_not_claimed_is_opened_whatever_became_of_its_copy() -> None:
+    """A crash came between the two: neither the attached leaves nor a lost slot make anything of it but an opening."""
+    attached = replace(TARGET, leaves=dict.fromkeys(GROUP.leaves, LeafState(Attachment.ATTACHED)))
+    fenced = replace(SOURCE, shard_map={Bucket("aircraft", 3): Claim("s1", 2)}, slots={})
+    assert read_stage(GroupView(GROUP, fenced, attached)) is Stage.FENCED
+    running = Expansion(1, (GROUP,), 1, 2, is_finished=False, started_at=NOW)
+    pace = Pace(1, 0.0, None, is_paused=False, needs_standby=True)
+    decision = decide_expansion(running, {"s0": fenced, "s1": attached}, pace, NOW)
+    assert isinstance(decision, Plan)
+    assert decision.steps == (OpenTarget(GROUP),)
+
+
 def begin_copies(max_parallel_copies: int | None) -> Decision:
     """The first group is being copied; the second, on another route, waits for its turn."""
     second = replace(GROUP, number=2, source="s2", target="s3", buckets=(4,))

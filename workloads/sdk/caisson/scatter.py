@@ -5,7 +5,8 @@ shard therefore answers from ONE REPEATABLE READ snapshot: the buckets that it o
 restricted to exactly their leaves, then the leaves that are attached now; an owned leaf that is no longer attached may
 have been missed, so that answer is void. The answers count only if the owned buckets of all shards together are every
 bucket exactly once; otherwise all shards are asked again. (The leaves as the snapshot sees them, `pg_inherits`, do not
-do: partitions are pruned by the catalog of now.)
+do: partitions are pruned by the catalog of now.) That no leaf is missed which a session has yet to hear of rests on the operator: it
+claims a leaf only once the commit that attached it is over.
 
 How plain SQL gets its restriction: a common table expression in front of it, of the same name as the table, hides it:
 

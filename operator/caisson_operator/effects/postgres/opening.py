@@ -1,7 +1,12 @@
 """The other half of a switch: once the fence is committed, the target attaches the leaves and claims them.
 
+In this order, each committed by itself, since a COMMIT shows before other sessions are told to forget what they know of a table
+(relcache), and an ATTACH keeps no reader waiting. Were the claim to show in that moment, whoever believed it might pass by the leaf, and find
+it attached afterwards. Leaves that are attached and not claimed are nobody's: gates refuse them and scatter reads leave them out.
+
 What is committed here need not wait for the standby: it may be lost with its primary, and is then done again from what the fence left, which
-is durable on both sides. No write is acknowledged on the opened leaves before all that stands before it in the WAL is replicated.
+is durable on both sides. No write is acknowledged on the opened leaves before all that stands before it in the WAL is replicated. The first
+COMMIT does not even wait for the disk: the second one's wait is for both.
 
 A gate is no part of a transaction: it shows at once, and stays when the transaction is rolled back or lost. So the target's is raised after
 the COMMIT, since nobody may pass it before the leaves are attached, on a standby that takes over either; and the source's before the
@@ -39,11 +44,8 @@ async def open_target(source: Connection, target: Connection, group: SwitchGroup
         "number": group.number,
     }
     literals = {name: sql.Literal(value) for name, value in values.items()}
-    parts = [
-        BEGIN_OPENING,
-        *attachments,
-        *(text.format(**literals) for text in (CLAIM, SWITCHED, END_OPENING, RAISE_GATES, ANNOUNCE)),
-    ]
+    opening = (text.format(**literals) for text in (BEGIN_CLAIM, CLAIM, SWITCHED, END_CLAIM, RAISE_GATES, ANNOUNCE))
+    parts = [BEGIN_ATTACHING, *attachments, sql.SQL("COMMIT"), *opening]
     try:
         # One message for all of it: writers wait here, and each round trip would be theirs.
         await target.execute(sql.SQL(";").join(parts))
@@ -59,7 +61,7 @@ async def rehearse(target: Connection, group: SwitchGroup) -> None:
     """
     _, attachments = await _read_target(target, group)
     try:
-        await target.execute(sql.SQL(";").join([BEGIN_OPENING, *attachments]))
+        await target.execute(sql.SQL(";").join([BEGIN_ATTACHING, *attachments]))
     except (errors.LockNotAvailable, errors.DeadlockDetected) as error:
         raise _attach_held_up(group) from error
     finally:
@@ -104,9 +106,11 @@ ATTACHED = """
 SELECT ({}), name, EXISTS (SELECT FROM pg_inherits WHERE inhrelid = name::regclass) FROM unnest(%s::text[]) name
 """
 
-BEGIN_OPENING = sql.SQL("""
-BEGIN; SET LOCAL lock_timeout = '1s'; SET LOCAL deadlock_timeout = '20ms'; SET LOCAL synchronous_commit = local
+BEGIN_ATTACHING = sql.SQL("""
+BEGIN; SET LOCAL lock_timeout = '1s'; SET LOCAL deadlock_timeout = '20ms'; SET LOCAL synchronous_commit = off
 """)
+
+BEGIN_CLAIM = sql.SQL("BEGIN; SET LOCAL lock_timeout = '1s'; SET LOCAL synchronous_commit = local")
 
 CLAIM = sql.SQL("""
 INSERT INTO caisson.shard_map AS mine (table_group, bucket, owner, epoch)
@@ -120,7 +124,7 @@ UPDATE caisson.switch_group SET switched_at = clock_timestamp(), pause_milliseco
 WHERE expansion = {expansion} AND number = {number}
 """)
 
-END_OPENING = sql.SQL("COMMIT; SELECT set_config('synchronous_commit', 'local', true)")
+END_CLAIM = sql.SQL("COMMIT; SELECT set_config('synchronous_commit', 'local', true)")
 
 RAISE_GATES = sql.SQL("""
 SELECT setval(('caisson.' || quote_ident('gate_' || table_group || '_' || bucket))::regclass, epoch)
