@@ -35,7 +35,17 @@ def list_unprotected(wanted: Wanted, observed: Observed) -> tuple[str, ...]:
     """Shards that have a primary, should have a synchronous standby beside it, and have none."""
     if not wanted.is_synchronous:
         return ()
-    return tuple(shard.name for shard in observed.shards.values() if not shard.has_synchronous_standby)
+    known = dict.fromkeys([*observed.shards, *observed.objects.patroni])
+    return tuple(shard for shard in known if _is_bare(shard, observed))
+
+
+def _is_bare(shard: str, observed: Observed) -> bool:
+    """By the primary's own word; where the operator cannot reach it, by what its Patroni has recorded."""
+    if shard in observed.shards:
+        return not observed.shards[shard].has_synchronous_standby
+    state = observed.objects.patroni.get(shard, PatroniState())
+    leads_alone = bool(state.leader) and state.leader == state.sync_leader and not state.sync_standbys
+    return leads_alone and observed.objects.is_ready(state.leader)
 
 
 def wait_for_synchronous_standbys(wanted: Wanted, observed: Observed) -> Decision:

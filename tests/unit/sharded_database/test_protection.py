@@ -47,6 +47,23 @@ def test_a_shard_is_unprotected_where_a_standby_was_asked_for_and_is_not_there(
     assert list_unprotected(wanted, see(shards=shards, wanted=wanted)) == expected
 
 
+@pytest.mark.parametrize(
+    ("patroni", "members", "expected"),
+    [
+        (state(A, ""), pods(b=pod(B, is_ready=False)), ("s0",)),
+        (state(A, B), pods(), ()),
+        (state(A, ""), pods(a=pod(A, is_ready=False)), ()),  # it may be gone: that is for FailoverBlocked to say
+        (state("", ""), pods(), ()),
+    ],
+)
+def test_a_primary_that_only_the_operator_cannot_reach_is_judged_by_what_patroni_recorded(
+    patroni: PatroniState, members: Any, expected: tuple[str, ...]
+) -> None:
+    observed = see(patroni, members=members, shards={})
+    assert list_unprotected(WANTED, observed) == expected
+    assert (conditions(observed)["Unprotected"][:2] == ("True", "NoSynchronousStandby")) == bool(expected)
+
+
 def test_unprotected_says_since_when_and_what_it_means() -> None:
     recorded = Recorded(unprotected_since={"s0": EARLIER})
     status, reason, message = conditions(see(state(A, ""), shards=BARE, recorded=recorded))["Unprotected"]
