@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from demo.cluster import kubectl
+from demo.cluster import get, kubectl
 from demo.database import Database
 
 COUNT_GROUPS = (
@@ -38,6 +38,16 @@ def query(database: Database, shard: str, sql: str) -> list[list[str]]:
         namespace=database.namespace,
     )  # fmt: skip
     return [line.split("\t") for line in output.splitlines()]
+
+
+def lose_volume(database: Database, pod: str) -> str:
+    """As after a disk that died: its PersistentVolume is taken away, and its pod with it. Returns the uid of the claim that is lost."""
+    claim = get("pvc", f"data-{pod}", database.namespace) or {}
+    volume = claim["spec"]["volumeName"]
+    kubectl("delete", "pv", volume, "--wait=false")
+    kubectl("patch", "pv", volume, "--type=merge", "-p", '{"metadata": {"finalizers": null}}')
+    kubectl("delete", "pod", pod, "--wait=false", namespace=database.namespace)
+    return str(claim["metadata"]["uid"])
 
 
 def read_plan_state(database: Database, expansion: int) -> str:

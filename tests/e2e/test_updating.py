@@ -12,6 +12,7 @@ from demo.cluster import CommandFailedError, get, get_all, kubectl, wait_for
 from demo.database import Primary
 from demo.release import Images
 from e2e.scene import Scene, set_up_shard
+from e2e.shards import lose_volume
 from faults.updates import UPDATE_SECONDS, change, drained, wait_updated
 
 NAMESPACE = "e2e-update"
@@ -122,20 +123,15 @@ def test_a_primary_is_not_evicted_even_without_the_operator(scene: Scene) -> Non
 
 
 def test_a_standby_whose_volume_is_gone_begins_anew(scene: Scene) -> None:
-    """As after a disk that died: its PersistentVolume is taken away, and its pod with it."""
     database, namespace = scene.database, scene.database.namespace
     change(scene.database, memberReplaceDelay="5s")
     leader = steady(scene)
     standby = database.wait_standby(SHARD, leader, 60)
-    claim = get("pvc", f"data-{standby}", namespace) or {}
-    volume = claim["spec"]["volumeName"]
-    kubectl("delete", "pv", volume, "--wait=false")
-    kubectl("patch", "pv", volume, "--type=merge", "-p", '{"metadata": {"finalizers": null}}')
-    kubectl("delete", "pod", standby, "--wait=false", namespace=namespace)
+    lost = lose_volume(database, standby)
 
     def is_anew() -> bool:
         found = get("pvc", f"data-{standby}", namespace) or {"metadata": {}}
-        return found["metadata"].get("uid") not in (None, claim["metadata"]["uid"])
+        return found["metadata"].get("uid") not in (None, lost)
 
     wait_for("another claim", is_anew, UPDATE_SECONDS, database.explain)
     assert steady(scene) == leader

@@ -8,7 +8,7 @@ from demo.cluster import kubectl, wait_for
 from faults import operators
 from faults.fault import Expected, Fault, Said
 from faults.nodes import Cut, api_server_stopped, cut_off, kill_container, killed
-from faults.stage import MEMBER, SHARD, Stage, Standing
+from faults.stage import MEMBER, SHARD, Member, Stage, Standing
 
 OUTAGE_SECONDS = 60.0
 KILLED_AT_SECONDS = 15.0
@@ -110,14 +110,21 @@ def switchover(stage: Stage, before: Standing) -> Iterator[None]:
 
 
 @contextmanager
-def standby_then_primary(stage: Stage, before: Standing) -> Iterator[None]:
-    """The standby comes back without what was acknowledged meanwhile, and the primary is away by then."""
-    stage.signal(before.standby, "STOP")
+def given_up(stage: Stage, standby: Member) -> Iterator[None]:
+    """The standby hangs, and goes on with less than what is acknowledged meanwhile."""
+    stage.signal(standby, "STOP")
     try:
         wait_for("the standby to be given up", lambda: not stage.sync_record().get("sync_standby"), 60)
-        stage.signal(before.leader, "STOP")
+        yield
     finally:
-        stage.signal(before.standby, "CONT")
+        stage.signal(standby, "CONT")
+
+
+@contextmanager
+def standby_then_primary(stage: Stage, before: Standing) -> Iterator[None]:
+    """The primary is away by the time the standby comes back."""
+    with given_up(stage, before.standby):
+        stage.signal(before.leader, "STOP")
     try:
         yield
     finally:

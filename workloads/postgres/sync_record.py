@@ -5,18 +5,19 @@ not done. Where one of them fails, it loses what was acknowledged (tests/sim/ear
 
 **Who leads is named.** It looks once whether the record names it, before it takes the lead, and a running primary not even then. By the
 time of the promotion the old primary may have taken it out of the record and acknowledged alone. Here the lead is used only by a record that
-names this member, of the very version that the promotion then replaces; otherwise it is given up. A failover that somebody has asked
-for by hand, with a candidate, is theirs to answer for.
+names this member, of the very version that the promotion then replaces; otherwise it is given up. Exempt are whom somebody has asked for
+by hand, who is to answer for it, and a shard that has just been made: its record is of an earlier one, of the same name.
 
 **The record first.** A standby that the record does not name is given up in PostgreSQL's setting alone. A write that named it, held for
 failed, may then still arrive: it is named, and lacks commits. Here the setting changes only after a write of the record that was answered,
 which leaves all earlier ones with an old version. Kubernetes raises no version for a write that changes nothing, so each has an id.
 
-Quorum commit and pause stay as they are.
+Quorum commit stays as it is, and so does who leads in a pause.
 """
 
 import logging
 import uuid
+from dataclasses import dataclass
 from typing import Any
 
 WRITE = "caisson.dev/write"
@@ -41,49 +42,61 @@ def write_before_setting(ha: Any) -> None:
 
     def enable_and_write(self: Any) -> Any:
         sync = enable(self)
-        if not sync or self.is_quorum_commit_mode() or not is_setting_to_change(self):
-            return sync
-        written = self.dcs.write_sync_state(sync.leader, sync.voters, sync.quorum, version=sync.version)
-        if not written:
-            logger.warning("synchronous_standby_names stays as it is: the record could not be written before")
-        return written
+        is_own = bool(sync) and sync.leader == self.state_handler.name and not self.is_quorum_commit_mode()
+        return write_if_setting_changes(self, sync) if is_own else sync
 
     ha._maybe_enable_synchronous_mode = enable_and_write
 
 
-def is_setting_to_change(ha: Any) -> bool:
+def write_if_setting_changes(ha: Any, sync: Any) -> Any:
+    """Patroni's SyncState; None where the write was not answered, which ends this part of its loop."""
     state = ha.state_handler.sync_handler.current_state(ha.cluster)
-    return bool(state.active != state.sync)
+    if state.active == state.sync:
+        return sync
+    confirmed = [name for name in sync.voters if name in state.sync_confirmed]
+    written = ha.dcs.write_sync_state(sync.leader, confirmed, sync.quorum, version=sync.version)
+    if not written:
+        logger.warning("synchronous_standby_names stays as it is: the record could not be written before")
+    return written
 
 
 def lead_only_if_named(ha: Any) -> None:
     """`ha` is Patroni's class Ha."""
-    is_healthiest_node, enforce_primary_role = ha.is_healthiest_node, ha.enforce_primary_role
-    by_hand = ByHand()
+    is_healthiest_node, enforce_primary_role, post_bootstrap = (
+        ha.is_healthiest_node,
+        ha.enforce_primary_role,
+        ha.post_bootstrap,
+    )
+    exempt = Exemption()
 
     def judge(self: Any) -> bool:
-        by_hand.look(self)
-        return (by_hand.is_asked_for or not is_stranger(self)) and bool(is_healthiest_node(self))
+        exempt.holds = is_asked_for_by_hand(self)
+        return (exempt.holds or not is_stranger(self)) and bool(is_healthiest_node(self))
+
+    def begin(self: Any) -> Any:
+        exempt.holds = True
+        return post_bootstrap(self)
 
     def enforce(self: Any, *messages: str) -> Any:
         if not is_stranger(self):
-            by_hand.is_asked_for = False
-        elif not by_hand.is_asked_for:
+            exempt.holds = False
+        elif not exempt.holds:
             return give_up(self)
         return enforce_primary_role(self, *messages)
 
-    ha.is_healthiest_node, ha.enforce_primary_role = judge, enforce
+    ha.is_healthiest_node, ha.enforce_primary_role, ha.post_bootstrap = judge, enforce, begin
 
 
-class ByHand:
-    """Whether somebody has asked for a failover to this member: known before the race, and to be kept until it is named."""
+@dataclass
+class Exemption:
+    """Known before the lead is taken, and to be kept until the record names this member."""
 
-    def __init__(self) -> None:
-        self.is_asked_for = False
+    holds: bool = False
 
-    def look(self, ha: Any) -> None:
-        failover = ha.cluster.failover
-        self.is_asked_for = bool(failover and not failover.leader and failover.candidate == ha.state_handler.name)
+
+def is_asked_for_by_hand(ha: Any) -> bool:
+    failover = ha.cluster.failover
+    return bool(failover and not failover.leader and failover.candidate == ha.state_handler.name)
 
 
 def is_stranger(ha: Any) -> bool:

@@ -153,6 +153,21 @@ def test_a_switchover_to_a_member_that_is_not_named_is_not_by_hand() -> None:
     assert not member.is_healthiest_node()
 
 
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_a_shard_that_was_just_made_goes_on_whatever_its_record_says(is_ours: bool) -> None:
+    """The record is of an earlier shard of the same name, whose volumes are gone: the new one writes itself into it."""
+    member = build_member(our_ha() if is_ours else ha.Ha, "C", leader="A", standbys="B", is_primary=True)
+    member._async_response.complete(True)
+    member.patroni.config.dynamic_configuration, member.load_cluster_from_dcs = {}, Mock()
+    member._leader_expiry_lock, member.cluster.initialize = Mock(__enter__=Mock(), __exit__=Mock()), None
+    assert member.post_bootstrap() == "initialized a new cluster"
+    member.update_cluster_history = Mock()
+    with_setting(member, waits_for="", streaming="")
+    assert enforce(member) == "leads"
+    member.dcs.write_sync_state.assert_called_once_with("C", None, 0, version="7")
+    member.demote.assert_not_called()
+
+
 # The record first.
 
 
@@ -180,6 +195,15 @@ def test_ours_writes_the_record_before() -> None:
     member._process_multisync_replication()
     member.dcs.write_sync_state.assert_called_once_with("A", [], 0, version="7")
     change.assert_called_once_with(NOBODY)
+
+
+def test_ours_names_only_who_is_confirmed_in_that_write() -> None:
+    """B is named from before the shard was asynchronous for a while: PostgreSQL waits for nobody, and B may lack commits."""
+    member = build_member(our_ha(), "A", leader="A", standbys="B")
+    with_setting(member, waits_for="", streaming="B")
+    member.dcs.write_sync_state.return_value = None
+    member._process_multisync_replication()
+    member.dcs.write_sync_state.assert_called_once_with("A", [], 0, version="7")
 
 
 def test_ours_leaves_the_setting_where_the_write_was_not_answered(caplog: pytest.LogCaptureFixture) -> None:
