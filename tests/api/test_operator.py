@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from api.apiserver import REPOSITORY, ApiServer
 from api.deaf_relay import DeafRelay
 from api.test_rules import changed, database
 from caisson_operator.telemetry.health import CANARY_SILENCE_SECONDS
+from ports import free_port
 
 PATIENCE_SECONDS = 60.0
 CANARY_AGE = 'caisson_watch_last_event_age_seconds{kind="ConfigMap"}'
@@ -28,13 +28,6 @@ def wait_for(what: str, condition: Callable[[], bool], seconds: float = PATIENCE
     while not condition():
         assert time.monotonic() < limit, f"waited in vain for {what}"
         time.sleep(0.1)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Operators:

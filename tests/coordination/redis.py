@@ -7,7 +7,6 @@ is the machine gone, `pause` a process that hangs and may come back.
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -17,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import redis
+
+from ports import free_port
 
 SETTINGS: Mapping[str, str] = {
     "bind": "127.0.0.1",
@@ -209,11 +210,3 @@ def wait_until_linked(replica: Server, seconds: float = STARTUP_SECONDS) -> None
 
 def new_server(settings: dict[str, str]) -> Server:
     return Server(Path(tempfile.mkdtemp(prefix="caisson-test-redis-")), free_port(), settings)
-
-
-def free_port() -> int:
-    """A port that nobody listens at, at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port

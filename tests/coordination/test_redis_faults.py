@@ -24,9 +24,10 @@ from caisson.locks.redis_link import Link
 from caisson.locks.redis_scripts import Script
 from caisson.locks.redis_store import RedisStore, patience_seconds
 from coordination.lock_contract import FAR, A, Waiters, owner, soon, take, until
-from coordination.redis import Server, free_port, running_redis, running_replica, running_sentinel, wait_until_linked
+from coordination.redis import Server, running_redis, running_replica, running_sentinel, wait_until_linked
 from coordination.test_redis_store import open_redis_store
 from fakes.certificates import new_authority, write_certificate
+from ports import free_port
 
 POLICY = Policy("demo/jobs", FAR)
 

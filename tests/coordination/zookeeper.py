@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from coordination.zookeeper_tls import HOST, Identity
+from ports import free_port
 from zookeeper_member.configuration import CLASSPATH, build_tls
 
 T = TypeVar("T")
@@ -178,7 +179,7 @@ def running_ensemble(
     tls: Identity | None = None,
 ) -> Iterator[Ensemble]:
     """Fresh servers, serving; destroyed at the end. Sessions last from 2 to 200 ticks."""
-    ports = free_ports(4 * members)
+    ports = [free_port() for _ in range(4 * members)]
     peers = {
         f"server.{number + 1}": f"127.0.0.1:{ports[4 * number]}:{ports[4 * number + 1]}" for number in range(members)
     }
@@ -215,14 +216,6 @@ def running_ensemble(
         stack.callback(ensemble.destroy)
         ensemble.start()
         yield ensemble
-
-
-def free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
 
 
 def wait_for(condition: Callable[[], T | None], seconds: float, explain: Callable[[], str]) -> T:

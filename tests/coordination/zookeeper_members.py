@@ -13,8 +13,9 @@ from pathlib import Path
 
 from caisson_operator.core.certificates import ServerAccess
 from caisson_operator.effects.zookeeper import ServerView, ZooKeeperUnreachable, add_member, read_server
-from coordination.zookeeper import STARTING_SECONDS, free_ports, wait_for
+from coordination.zookeeper import STARTING_SECONDS, wait_for
 from coordination.zookeeper_tls import HOST, Identity
+from ports import free_port
 from zookeeper_member.configuration import build_command, build_jaas, build_static
 from zookeeper_member.member import AUTHORITY, CLIENT_PORT, DATA, JAAS, KEY_STORE, LOG, Member
 
@@ -90,7 +91,7 @@ def homes(identities: Sequence[Identity]) -> Iterator[list[RunningMember]]:
         folders = [Path(tempfile.mkdtemp(prefix="caisson-test-member-")) for _ in identities]
         for folder in folders:
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        ports = free_ports(4 * len(identities))
+        ports = [free_port() for _ in range(4 * len(identities))]
         yield [
             RunningMember(n + 1, folder, identity, ports[4 * n : 4 * n + 4], PASSWORDS)
             for n, (folder, identity) in enumerate(zip(folders, identities, strict=True))

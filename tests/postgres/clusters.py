@@ -11,7 +11,6 @@ import hashlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -22,6 +21,8 @@ from pathlib import Path
 
 import psycopg
 from psycopg.conninfo import make_conninfo
+
+from ports import free_port
 
 BINARIES = Path(os.environ.get("CAISSON_TEST_PG_BIN", "/usr/lib/postgresql/15/bin"))
 DATABASE = "app"
@@ -132,7 +133,7 @@ def running_standby(primary: Cluster, name: str = "standby") -> Iterator[Cluster
     data = _new_directory()
     target = primary.dsn("replication", application_name=name)
     _as_postgres(["pg_basebackup", "-d", target, "-D", str(data), "-R", "-X", "stream", "-c", "fast"])
-    standby = Cluster(data, _free_port(), dict(primary.settings))
+    standby = Cluster(data, free_port(), dict(primary.settings))
     _configure(standby)
     try:
         standby.start()
@@ -144,7 +145,7 @@ def running_standby(primary: Cluster, name: str = "standby") -> Iterator[Cluster
 def _copy_template(settings: dict[str, str | int]) -> Cluster:
     data = _new_directory()
     subprocess.run(["cp", "-a", "--reflink=auto", f"{_template()}/.", str(data)], check=True)
-    cluster = Cluster(data, _free_port(), settings)
+    cluster = Cluster(data, free_port(), settings)
     _configure(cluster)
     return cluster
 
@@ -170,7 +171,7 @@ def _template() -> Path:
 def _build_template() -> Path:
     data = _new_directory()
     _as_postgres(["initdb", "-D", str(data), "-U", SUPERUSER, "-A", "trust", "--locale=C.UTF-8", "-E", "UTF8"])
-    cluster = Cluster(data, _free_port())
+    cluster = Cluster(data, free_port())
     with (data / "pg_hba.conf").open("a") as hba:
         hba.write("host all,replication all 127.0.0.1/32 trust\n")
     _configure(cluster)
@@ -217,13 +218,6 @@ def _as_postgres(command: Sequence[str]) -> None:
     )
     if done.returncode != 0:
         raise RuntimeError(f"{command[0]} failed ({done.returncode}): {done.stderr.strip()}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 def _children(parent: int) -> list[int]:
