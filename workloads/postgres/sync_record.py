@@ -37,15 +37,22 @@ def tell_writes_apart(store: Any) -> None:
 
 
 def write_before_setting(ha: Any) -> None:
-    """`ha` is Patroni's class Ha. What this method returns is the record whose version all later writes of the loop name."""
-    enable = ha._maybe_enable_synchronous_mode
+    """`ha` is Patroni's class Ha. What the first method returns is the record whose version all later writes of the loop name."""
+    enable, disable = ha._maybe_enable_synchronous_mode, ha.disable_synchronous_replication
 
     def enable_and_write(self: Any) -> Any:
         sync = enable(self)
         is_own = bool(sync) and sync.leader == self.state_handler.name and not self.is_quorum_commit_mode()
         return write_if_setting_changes(self, sync) if is_own else sync
 
-    ha._maybe_enable_synchronous_mode = enable_and_write
+    def empty_and_disable(self: Any) -> None:
+        """In one loop the record, which the next one has to have seen empty."""
+        if self.cluster.sync.is_empty:
+            disable(self)
+        else:
+            self.dcs.delete_sync_state(version=self.cluster.sync.version)
+
+    ha._maybe_enable_synchronous_mode, ha.disable_synchronous_replication = enable_and_write, empty_and_disable
 
 
 def write_if_setting_changes(ha: Any, sync: Any) -> Any:

@@ -206,6 +206,20 @@ def test_ours_names_only_who_is_confirmed_in_that_write() -> None:
     member.dcs.write_sync_state.assert_called_once_with("A", [], 0, version="7")
 
 
+@pytest.mark.parametrize("is_ours", [False, True])
+def test_a_shard_that_becomes_asynchronous_waits_until_the_record_is_seen_empty_if_it_is_ours(is_ours: bool) -> None:
+    """Nobody answers the write: the record may name B for as long as it takes, also once the shard is synchronous again."""
+    member = build_member(our_ha() if is_ours else ha.Ha, "A", leader="A", standbys="B")
+    drop = member.state_handler.config.set_synchronous_standby_names
+    member.dcs.delete_sync_state.return_value = False
+    member.disable_synchronous_replication()
+    member.dcs.delete_sync_state.assert_called_once_with(version="7")
+    assert drop.called != is_ours
+    member.cluster.sync = SyncState.empty("8")
+    member.disable_synchronous_replication()
+    drop.assert_called()
+
+
 def test_ours_leaves_the_setting_where_the_write_was_not_answered(caplog: pytest.LogCaptureFixture) -> None:
     member = build_member(our_ha(), "A", leader="A", standbys="")
     change = with_setting(member, waits_for="B", streaming="")
