@@ -1,4 +1,4 @@
-"""Patroni, with nine of its habits changed, most of them as to what it keeps in Kubernetes; the main process of the container.
+"""Patroni, with ten of its habits changed, most of them as to what it keeps in Kubernetes; the main process of the container.
 
     patroni_member.py CONFIGURATION
 
@@ -33,6 +33,8 @@ it says that it has. Here it looks every STOP_POLLING_SECONDS and gives as much;
 **Time.** A clock that somebody sets stops Patroni's cycle or makes it let go of a lead. Here it measures by the monotonic clock (steady_time.py).
 
 **The record of the synchronous standby.** It decides who leads and what PostgreSQL waits for, both more strictly (sync_record.py).
+
+**Connecting.** A standby that was cut off from its primary tries again soon, instead of ever more seldom (quick_reconnects.py).
 
 What its REST API takes and sends follows the mounted Secret (mounted_secret.py, restapi_passwords.py), and so does as whom it comes to other members (role_logins.py). Beside it runs, as a thread, what has a renewed certificate taken up (follow_certificate.py).
 """
@@ -186,6 +188,7 @@ if __name__ == "__main__":
     from follow_certificate import follow
     from member import RUN, write_private
     from mounted_secret import CREDENTIALS, follow_mount
+    from quick_reconnects import reconnect_quickly
     from restapi_passwords import RestapiPasswords, go_by
     from role_logins import RoleLogins, log_in_by
     from steady_time import begin_steadily, measure_steadily
@@ -199,6 +202,7 @@ if __name__ == "__main__":
     logins = RoleLogins(RUN / "passfile", write_private)
     go_by(passwords, api.RestApiServer, request.PatroniRequest)
     log_in_by(logins, ConfigHandler)
+    reconnect_quickly(ConfigHandler)
     follow_mount(CREDENTIALS, kubernetes.Kubernetes, passwords, logins)
     watch_stops(postgresql, ha)
     measuring = (__main__, api, dcs, ha, kubernetes, postgresql, utils)
