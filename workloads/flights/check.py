@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +138,7 @@ def measure(
     writes: Sequence[Write], reads: Sequence[Read], changes: Sequence[MapChange], kills: Iterable[Kill]
 ) -> dict[str, Any]:
     switched = switches(changes)
-    silences = {kill: failover_silence(writes, owned_by(changes, kill.shard, kill.at), kill.at) for kill in kills}
+    silences = {kill: find_silence(writes, changes, kill, later) for kill, later in with_next(kills)}
     spans = [(kill.at, silence[1]) for kill, silence in silences.items() if silence]
     return {
         "buckets_moved": len(switched),
@@ -149,3 +150,15 @@ def measure(
             for kill, silence in silences.items()
         ],
     }
+
+
+def with_next(kills: Iterable[Kill]) -> Iterable[tuple[Kill, float]]:
+    """Each with when another one followed it."""
+    ordered = sorted(kills, key=lambda kill: kill.at)
+    return zip(ordered, [*(kill.at for kill in ordered[1:]), inf], strict=True)
+
+
+def find_silence(
+    writes: Sequence[Write], changes: Sequence[MapChange], kill: Kill, next_killed_at: float
+) -> tuple[float, float] | None:
+    return failover_silence(writes, owned_by(changes, kill.shard, kill.at), kill.at, next_killed_at)

@@ -7,7 +7,7 @@ included. p99 and the maximum are over those writes alone, never diluted by writ
 **Rate.** The lowest number of acknowledged writes in any window of `RATE_WINDOW_SECONDS`, the failover left out, and
 when that window began: a figure that is missed is worth nothing to who must mend it without the place.
 
-**Failover.** From the kill to the end of the longest silence that began within `FAILOVER_SEARCH_SECONDS` after it, a
+**Failover.** From the kill to the end of the longest silence that began within `FAILOVER_SEARCH_SECONDS` after it and before the next kill, a
 silence being a time without any acknowledged write to a bucket of that shard: a primary that is killed may still
 acknowledge for a moment, and those do not count as its return.
 """
@@ -17,7 +17,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import ceil
+from math import ceil, inf
 
 from flights.records import MapChange, Outcome, Read, Write
 
@@ -133,14 +133,16 @@ def owned_by(changes: Iterable[MapChange], shard: str, at: float) -> set[int]:
     return {bucket for bucket, owned in buckets.items() if owned}
 
 
-def failover_silence(writes: Iterable[Write], buckets: set[int], killed_at: float) -> tuple[float, float] | None:
-    """The longest time without an acknowledged write to the shard; None where its writes never came back."""
+def failover_silence(
+    writes: Iterable[Write], buckets: set[int], killed_at: float, next_killed_at: float = inf
+) -> tuple[float, float] | None:
+    """The longest time without an acknowledged write to the shard; None where its writes never came back.
+
+    What begins after another primary was killed is of that one: writers go from shard to shard, so all of them are silent then.
+    """
     ends = sorted(
         write.ended for write in acknowledged(writes) if write.operation.bucket in buckets and write.ended > killed_at
     )
-    silences = [
-        (before, after)
-        for before, after in pairwise([killed_at, *ends])
-        if before - killed_at <= FAILOVER_SEARCH_SECONDS
-    ]
+    last = min(killed_at + FAILOVER_SEARCH_SECONDS, next_killed_at)
+    silences = [(before, after) for before, after in pairwise([killed_at, *ends]) if before <= last]
     return max(silences, key=lambda silence: silence[1] - silence[0], default=None)

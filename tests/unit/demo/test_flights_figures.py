@@ -98,3 +98,10 @@ def test_a_failover_lasts_until_the_end_of_the_longest_silence() -> None:
 
 def test_a_shard_that_never_writes_again_has_no_end_of_failover() -> None:
     assert failover_silence([write(9, 11, 11.1)], {4}, killed_at=10.0) is None
+
+
+def test_a_silence_after_the_next_kill_is_not_this_ones() -> None:
+    """Another shard's primary is killed at 25.0, and writers that wait for that one write to nobody."""
+    writes = [write(4, at, at + 1) for at in (12.0, *range(13, 24), 28.5)]
+    assert failover_silence(writes, {4}, 10.0, next_killed_at=23.9) == (10.0, 13.0)
+    assert failover_silence(writes, {4}, 10.0) == (24, 29.5), "the control"
