@@ -152,10 +152,10 @@ def measure(
     }
 
 
-def with_next(kills: Iterable[Kill]) -> Iterable[tuple[Kill, float]]:
+def with_next(kills: Iterable[Kill]) -> list[tuple[Kill, float]]:
     """Each with when another one followed it."""
     ordered = sorted(kills, key=lambda kill: kill.at)
-    return zip(ordered, [*(kill.at for kill in ordered[1:]), inf], strict=True)
+    return [(kill, min((later.at for later in ordered[place:]), default=inf)) for place, kill in enumerate(ordered, 1)]
 
 
 def find_silence(

@@ -1,7 +1,10 @@
 """Figures from histories small enough to work out by hand."""
 
+from math import inf
+
 import pytest
 
+from flights.check import Kill, with_next
 from flights.figures import (
     BetweenSwitches,
     Pauses,
@@ -105,3 +108,9 @@ def test_a_silence_after_the_next_kill_is_not_this_ones() -> None:
     writes = [write(4, at, at + 1) for at in (12.0, *range(13, 24), 28.5)]
     assert failover_silence(writes, {4}, 10.0, next_killed_at=23.9) == (10.0, 13.0)
     assert failover_silence(writes, {4}, 10.0) == (24, 29.5), "the control"
+
+
+def test_each_kill_is_told_when_the_next_one_came_and_there_may_be_none() -> None:
+    first, second = Kill("s0", 10.0), Kill("s1", 24.5)
+    assert with_next([second, first]) == [(first, 24.5), (second, inf)]
+    assert with_next([]) == []
