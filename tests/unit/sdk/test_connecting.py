@@ -12,6 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 from caisson import connecting
 from caisson.connecting import Members, Race, connect_first
 from caisson.refusals import NotConnected
+from ports import free_port
 
 
 @pytest.fixture
@@ -21,13 +22,6 @@ def silent() -> Iterator[int]:
         server.bind(("127.0.0.1", 0))
         server.listen(64)
         yield server.getsockname()[1]
-
-
-def nobody() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def soon() -> float:
@@ -41,7 +35,7 @@ def test_a_server_that_says_nothing_is_left_at_the_deadline(silent: int) -> None
 
 def test_a_refusal_is_told_without_waiting_for_the_deadline() -> None:
     with pytest.raises(psycopg.OperationalError, match="refused"):
-        connect_first(f"host=127.0.0.1 port={nobody()}", time.monotonic() + 3600, lambda: False)
+        connect_first(f"host=127.0.0.1 port={free_port()}", time.monotonic() + 3600, lambda: False)
 
 
 def test_whoever_gives_up_is_not_held(silent: int) -> None:
